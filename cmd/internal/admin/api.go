@@ -1,0 +1,166 @@
+package admin
+
+import (
+	"net/netip"
+	"time"
+
+	"bailiff/decide"
+)
+
+// Ban is one standing ban. Scripts rely on the names and on the nulls.
+type Ban struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Jail   string       `json:"jail"` // "" for an operator's ban without one
+	Rule   string       `json:"rule"` // "pack/name"
+	Since  time.Time    `json:"since"`
+	Until  *time.Time   `json:"until"` // nil: until lifted
+	Strike int          `json:"strike"`
+	Origin string       `json:"origin"`
+	// Packets and Bytes are what the firewall refused since Since.
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	// Simulated bans are decided and not enforced.
+	Simulated bool `json:"simulated,omitempty"`
+}
+
+// BanOf returns the ban that d orders, without traffic.
+func BanOf(d *decide.Decision) Ban {
+	return Ban{
+		Prefix: d.Prefix, Jail: d.Jail, Rule: d.Rule, Since: d.At, Until: until(d.Until),
+		Strike: d.Strike, Origin: d.Origin, Simulated: d.Simulated,
+	}
+}
+
+// until makes the zero time null.
+func until(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// BanRequest asks for one ban.
+type BanRequest struct {
+	Prefix netip.Prefix `json:"prefix"`
+	// For is how long, spelled as in the configuration ("10m", "1d",
+	// "forever"); empty is the ban_time of the jail or of [defaults].
+	For    string `json:"for,omitempty"`
+	Jail   string `json:"jail,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Force allows a prefix wider than [CheckWidth] lets pass.
+	Force bool `json:"force,omitempty"`
+}
+
+// UnbanRequest asks to lift every ban that overlaps one of the prefixes, or
+// all of them.
+type UnbanRequest struct {
+	Prefixes []netip.Prefix `json:"prefixes,omitempty"`
+	All      bool           `json:"all,omitempty"`
+}
+
+// UnbanResult names what was lifted.
+type UnbanResult struct {
+	Lifted []Ban `json:"lifted"`
+}
+
+// Decision is a recorded decision as the API and `run --json` show it. Its
+// evidence has been through [Safe].
+type Decision struct {
+	At        time.Time    `json:"at"`
+	Action    string       `json:"action"` // ban, lift or alarm
+	Prefix    netip.Prefix `json:"prefix"`
+	Jail      string       `json:"jail"`
+	Rule      string       `json:"rule"`
+	Origin    string       `json:"origin"`
+	Strike    int          `json:"strike"`
+	Attempts  int          `json:"attempts"`
+	Until     *time.Time   `json:"until"`
+	Simulated bool         `json:"simulated,omitempty"`
+	Spent     bool         `json:"spent,omitempty"`
+	Reason    string       `json:"reason,omitempty"`
+	Evidence  []string     `json:"evidence,omitempty"`
+}
+
+// DecisionOf returns d as the API shows it.
+func DecisionOf(d *decide.Decision) Decision {
+	out := Decision{
+		At: d.At, Action: actionName(d.Action), Prefix: d.Prefix, Jail: d.Jail, Rule: d.Rule,
+		Origin: d.Origin, Strike: d.Strike, Attempts: d.Attempts, Until: until(d.Until),
+		Simulated: d.Simulated, Spent: d.Spent, Reason: Safe(d.Reason),
+	}
+	for _, line := range d.Evidence {
+		out.Evidence = append(out.Evidence, Safe(line))
+	}
+	return out
+}
+
+func actionName(a decide.Action) string {
+	switch a {
+	case decide.Ban:
+		return "ban"
+	case decide.Lift:
+		return "lift"
+	case decide.Alarm:
+		return "alarm"
+	}
+	return "action?"
+}
+
+// Why is everything bailiff knows of one prefix, in the order in which it is
+// explained: evidence, counts, strikes, sentence, effect.
+type Why struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Banned bool         `json:"banned"`
+	// Bans are the standing bans that overlap Prefix.
+	Bans []Ban `json:"bans"`
+	// Decisions are the recorded ones, newest first, with their evidence.
+	Decisions []Decision `json:"decisions"`
+	// Jails say how far the prefix is from a ban, one for each jail that
+	// remembers it.
+	Jails []WhyJail `json:"jails"`
+	// Strikes are its earlier bans that still count, oldest first.
+	Strikes []Strike `json:"strikes"`
+	// Guards are what keeps it from being banned.
+	Guards []Guard `json:"guards"`
+	// Effect says that evidence kept coming after enforcement, and the
+	// likely causes; empty where all is well.
+	Effect string `json:"effect,omitempty"`
+}
+
+// WhyJail is the open window of a prefix in one jail, and what would follow.
+type WhyJail struct {
+	Jail string `json:"jail"`
+	// Attempts of MaxRetry within FindTime.
+	Attempts int    `json:"attempts"`
+	MaxRetry int    `json:"max_retry"`
+	FindTime string `json:"find_time"`
+	// Witnesses are the sums of which, for each service, the largest counts.
+	Witnesses []Witness `json:"witnesses"`
+	// Next is the sentence of the next ban ("20m", "forever"), NextStrike
+	// its number.
+	Next       string `json:"next"`
+	NextStrike int    `json:"next_strike"`
+}
+
+// Witness is what one channel of a daemon said through one source.
+type Witness struct {
+	Service  string `json:"service"`
+	Witness  string `json:"witness"`
+	Source   string `json:"source"`
+	Attempts int    `json:"attempts"`
+}
+
+// Strike is one earlier ban.
+type Strike struct {
+	Jail  string     `json:"jail"`
+	At    time.Time  `json:"at"`
+	Until *time.Time `json:"until"`
+}
+
+// Guard is one reason why a prefix is not banned.
+type Guard struct {
+	Prefix netip.Prefix `json:"prefix"`
+	// Reason says where the guard comes from: "never_ban", "own address of
+	// eth0", "default gateway".
+	Reason string `json:"reason"`
+}

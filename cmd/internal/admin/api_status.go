@@ -1,0 +1,132 @@
+package admin
+
+import (
+	"time"
+
+	"bailiff/ingest"
+)
+
+// Status is the state of a running daemon.
+type Status struct {
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	// Now is the daemon's clock when it answered.
+	Now    time.Time `json:"now"`
+	Config string    `json:"config"` // file, "" for the built-in default
+	DryRun bool      `json:"dry_run,omitempty"`
+
+	Sources  []Source `json:"sources"`
+	Packs    []Pack   `json:"packs"`
+	Jails    []Jail   `json:"jails"`
+	Store    Part     `json:"store"`
+	Firewall Firewall `json:"firewall"`
+	Queue    Queue    `json:"queue"`
+	// Alarms are the last ones, newest first.
+	Alarms []Decision `json:"alarms"`
+	// Warnings are sentences about what is wrong now.
+	Warnings []string `json:"warnings"`
+}
+
+// Degraded says whether anything is wrong.
+func (s *Status) Degraded() bool {
+	if !s.Store.OK || !s.Firewall.OK || len(s.Warnings) > 0 {
+		return true
+	}
+	for i := range s.Sources {
+		if !s.Sources[i].OK {
+			return true
+		}
+	}
+	return false
+}
+
+// Part is the state of one part of the daemon.
+type Part struct {
+	OK bool `json:"ok"`
+	// Detail says where it is ("/var/lib/bailiff"), Error what is wrong and
+	// Hint what to do.
+	Detail string `json:"detail,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Hint   string `json:"hint,omitempty"`
+	// Errors counts the failures since the start.
+	Errors uint64 `json:"errors"`
+}
+
+// Source is one source of log lines.
+type Source struct {
+	Name string `json:"name"`
+	Part
+	Counts []Count `json:"counts"`
+}
+
+// Count is how many lines met one fate; see [ingest.Count]. Name and Reason are
+// words of ours, never of a log.
+type Count struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason,omitempty"`
+	N      uint64 `json:"n"`
+}
+
+// CountsOf returns the counts of a source as the API shows them.
+func CountsOf(counts []ingest.Count) []Count {
+	out := make([]Count, len(counts))
+	for i, c := range counts {
+		out[i] = Count(c)
+	}
+	return out
+}
+
+// Pack is one loaded rule pack.
+type Pack struct {
+	Name string `json:"name"`
+	// File is where it was read; empty for a shipped pack.
+	File  string `json:"file,omitempty"`
+	Rules int    `json:"rules"`
+	// Matches are the lines that matched, Ambiguous those of them with more
+	// than one reading, which ban nobody.
+	Matches   uint64 `json:"matches"`
+	Ambiguous uint64 `json:"ambiguous"`
+	// Untrusted are lines that claimed to be this daemon's and came from
+	// another unit or user; Sample is the last of them, through [Safe].
+	Untrusted uint64 `json:"untrusted"`
+	Sample    string `json:"sample,omitempty"`
+}
+
+// Jail is one jail.
+type Jail struct {
+	Name     string   `json:"name"`
+	Packs    []string `json:"packs"`
+	Simulate bool     `json:"simulate,omitempty"`
+	// Windows are the prefixes it watches, Standing its bans in force.
+	Windows  int `json:"windows"`
+	Standing int `json:"standing"`
+	// Bans, Lifts and Alarms count decisions since the start.
+	Bans   uint64 `json:"bans"`
+	Lifts  uint64 `json:"lifts"`
+	Alarms uint64 `json:"alarms"`
+}
+
+// Firewall is the state of the enforcer.
+type Firewall struct {
+	Part
+	// Bans are the elements it holds, Packets and Bytes what they refused.
+	Bans    int    `json:"bans"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	// Repairs counts the times that it had to be made whole.
+	Repairs uint64 `json:"repairs"`
+}
+
+// Queue is what lies between the sources and the judge.
+type Queue struct {
+	Length   int `json:"length"`
+	Capacity int `json:"capacity"`
+	// Dropped are matches that were lost, by reason.
+	Dropped []Count `json:"dropped"`
+}
+
+// ReloadResult says what a reload changed.
+type ReloadResult struct {
+	Changed string `json:"changed"`
+}

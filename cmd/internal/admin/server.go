@@ -1,0 +1,236 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// The bounds of a request. The largest honest body is an unban of a few
+// thousand prefixes.
+const (
+	maxBody       = 1 << 20
+	maxHeader     = 16 << 10
+	headerTimeout = 5 * time.Second
+	answerTimeout = time.Minute
+	// drainTimeout is how long a stopping server waits for open requests.
+	drainTimeout = 5 * time.Second
+)
+
+// Options are what a [Server] serves. The functions are called concurrently,
+// with the context of the request. Errors are shown to the person who asked:
+// return an [*Error] to choose the status and a hint.
+type Options struct {
+	// Socket is the path of the unix socket.
+	Socket string
+	// Logger is told of nothing but trouble of the HTTP server; nil discards.
+	Logger *slog.Logger
+
+	// List returns the standing bans of one jail, or of all for "".
+	List func(ctx context.Context, jail string) ([]Ban, error)
+	// Ban returns the bans that it made. The prefix has been checked for
+	// host bits and width.
+	Ban func(context.Context, BanRequest) ([]Ban, error)
+	// Unban returns the bans that it lifted.
+	Unban func(context.Context, UnbanRequest) ([]Ban, error)
+	// Why explains one prefix.
+	Why func(context.Context, netip.Prefix) (Why, error)
+	// Status tells how the daemon is; the metrics are made of it too.
+	Status func(context.Context) (Status, error)
+	// Reload reads configuration and packs again and says what changed.
+	Reload func(context.Context) (string, error)
+}
+
+// Server answers the control API. Use [New], then Listen, then Run.
+type Server struct {
+	opt      Options
+	log      *slog.Logger
+	listener net.Listener
+}
+
+// New returns a server that does not listen yet.
+func New(opt Options) *Server {
+	s := &Server{opt: opt, log: opt.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+// Listen creates the socket, so that trouble with it is known before anything
+// else starts. It never removes a file that is not a socket, nor a socket that
+// somebody answers on.
+func (s *Server) Listen() error {
+	l, err := listen(s.opt.Socket)
+	if err != nil {
+		return fmt.Errorf("open control socket: %w", err)
+	}
+	s.listener = l
+	return nil
+}
+
+// Run serves until ctx is done, then lets open requests finish for a few
+// seconds and removes the socket. It calls Listen if nobody has.
+func (s *Server) Run(ctx context.Context) error {
+	if s.listener == nil {
+		if err := s.Listen(); err != nil {
+			return err
+		}
+	}
+	server := &http.Server{
+		Handler:           s.Handler(),
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       answerTimeout,
+		WriteTimeout:      answerTimeout,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(s.listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve control socket: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	<-served
+	return err
+}
+
+// Close releases the socket of a server that was never run.
+func (s *Server) Close() error {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Close()
+}
+
+// Handler returns the API itself, for embedding and for tests.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/bans", answer(func(r *http.Request) (any, error) {
+		bans, err := s.opt.List(r.Context(), r.URL.Query().Get("jail"))
+		return orEmpty(bans), err
+	}))
+	mux.HandleFunc("POST /v1/bans", answer(s.ban))
+	mux.HandleFunc("DELETE /v1/bans", answer(s.unban))
+	mux.HandleFunc("GET /v1/why/{addr...}", answer(s.why))
+	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) {
+		return s.opt.Status(r.Context())
+	}))
+	mux.HandleFunc("POST /v1/reload", answer(func(r *http.Request) (any, error) {
+		changed, err := s.opt.Reload(r.Context())
+		return ReloadResult{Changed: changed}, err
+	}))
+	mux.Handle("GET /metrics", s.metrics())
+	return mux
+}
+
+func (s *Server) ban(r *http.Request) (any, error) {
+	var req BanRequest
+	if err := decode(r, &req); err != nil {
+		return nil, err
+	}
+	prefix, err := checkPrefix(req.Prefix)
+	if err != nil {
+		return nil, err
+	}
+	req.Prefix = prefix
+	if !req.Force {
+		if err := CheckWidth(prefix); err != nil {
+			return nil, err
+		}
+	}
+	bans, err := s.opt.Ban(r.Context(), req)
+	return orEmpty(bans), err
+}
+
+func (s *Server) unban(r *http.Request) (any, error) {
+	var req UnbanRequest
+	if err := decode(r, &req); err != nil {
+		return nil, err
+	}
+	if req.All == (len(req.Prefixes) > 0) {
+		return nil, Refuse(http.StatusBadRequest, "", "name prefixes or all, and not both")
+	}
+	for i, p := range req.Prefixes {
+		checked, err := checkPrefix(p)
+		if err != nil {
+			return nil, err
+		}
+		req.Prefixes[i] = checked
+	}
+	lifted, err := s.opt.Unban(r.Context(), req)
+	return UnbanResult{Lifted: orEmpty(lifted)}, err
+}
+
+func (s *Server) why(r *http.Request) (any, error) {
+	prefix, err := ParsePrefix(r.PathValue("addr"))
+	if err != nil {
+		return nil, err
+	}
+	return s.opt.Why(r.Context(), prefix)
+}
+
+func (s *Server) metrics() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(s.opt.Status))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// answer makes a handler of a function that returns what to send as JSON.
+func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		v, err := f(r)
+		w.Header().Set("Content-Type", "application/json")
+		if err != nil {
+			e := asError(err)
+			w.WriteHeader(e.Status)
+			v = e
+		}
+		// The peer may be gone; there is nobody left to tell.
+		_ = json.NewEncoder(w).Encode(v)
+	}
+}
+
+// decode reads the body strictly: an unknown member is a slip that would
+// otherwise ban with defaults nobody asked for.
+func decode(r *http.Request, v any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return Refuse(http.StatusBadRequest, "", "read request: %v", err)
+	}
+	return nil
+}
+
+// checkPrefix holds a decoded prefix to the rules of [ParsePrefix].
+func checkPrefix(p netip.Prefix) (netip.Prefix, error) {
+	if !p.IsValid() {
+		return p, Refuse(http.StatusBadRequest, "", "the request names no prefix")
+	}
+	return ParsePrefix(p.String())
+}
+
+// orEmpty makes null an empty array, which scripts can iterate.
+func orEmpty(bans []Ban) []Ban {
+	if bans == nil {
+		return []Ban{}
+	}
+	return bans
+}
