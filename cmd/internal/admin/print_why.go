@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Why writes the explanation of one prefix: for every recorded decision the
+// evidence, the rule, the count, the strike, the sentence and what the firewall
+// refused since; then what is still open against it and what protects it.
+func (p *Printer) Why(w *Why, now time.Time) error {
+	var b bytes.Buffer
+	verdict := p.paint(green, "is not banned")
+	if w.Banned {
+		verdict = p.paint(red, "is banned")
+	}
+	fmt.Fprintf(&b, "%s %s\n", p.paint(bold, ShortPrefix(w.Prefix)), verdict)
+	if w.Effect != "" {
+		fmt.Fprintf(&b, "%s %s\n", p.paint(yellow, "without effect:"), Safe(w.Effect))
+	}
+	for _, g := range w.Guards {
+		fmt.Fprintf(&b, "guarded by %s (%s)\n", ShortPrefix(g.Prefix), g.Reason)
+	}
+	for i := range w.Decisions {
+		p.whyDecision(&b, w, &w.Decisions[i], now)
+	}
+	for i := range w.Jails {
+		p.whyJail(&b, &w.Jails[i])
+	}
+	if len(w.Strikes) > 0 {
+		b.WriteString("\nearlier bans\n")
+		for _, s := range w.Strikes {
+			fmt.Fprintf(&b, "  %s  %s%s\n", clock(s.At, now), term(s.At, s.Until), inJail(s.Jail))
+		}
+	}
+	if len(w.Decisions)+len(w.Jails)+len(w.Strikes) == 0 {
+		b.WriteString("nothing is known of it\n")
+	}
+	return p.flush(&b)
+}
+
+// whyDecision writes one recorded decision.
+func (p *Printer) whyDecision(b *bytes.Buffer, w *Why, d *Decision, now time.Time) {
+	fmt.Fprintf(b, "\n%s  %s of %s%s\n", clock(d.At, now), d.Action, ShortPrefix(d.Prefix), inJail(d.Jail))
+	p.field(b, "evidence", d.Evidence...)
+	p.field(b, "rule", d.Rule)
+	if d.Attempts > 0 {
+		p.field(b, "counts", plural(d.Attempts, "attempt"))
+	}
+	if d.Strike > 0 {
+		p.field(b, "strike", fmt.Sprint(d.Strike))
+	}
+	if d.Action == "ban" {
+		sentence := term(d.At, d.Until)
+		if d.Until != nil {
+			sentence += ", until " + end(d.Until, now)
+		}
+		switch {
+		case d.Simulated:
+			sentence += ", simulated"
+		case d.Spent:
+			sentence += ", over before it was decided"
+		}
+		p.field(b, "sentence", sentence)
+	}
+	if d.Origin != "rules" {
+		p.field(b, "origin", d.Origin)
+	}
+	p.field(b, "reason", d.Reason)
+	for i := range w.Bans {
+		if ban := &w.Bans[i]; d.Action == "ban" && ban.Prefix == d.Prefix && ban.Jail == d.Jail && ban.Since.Equal(d.At) {
+			p.field(b, "refused", traffic(ban.Packets, ban.Bytes))
+		}
+	}
+}
+
+// whyJail writes the open window of one jail.
+func (p *Printer) whyJail(b *bytes.Buffer, j *WhyJail) {
+	fmt.Fprintf(b, "\nwatched by %s\n", j.Jail)
+	p.field(b, "counts", fmt.Sprintf("%d of %d attempts within %s", j.Attempts, j.MaxRetry, j.FindTime))
+	var sums []string
+	for _, w := range j.Witnesses {
+		sums = append(sums, fmt.Sprintf("%s: %d by %s through %s", w.Service, w.Attempts, w.Witness, w.Source))
+	}
+	p.field(b, "witnesses", sums...)
+	p.field(b, "next", fmt.Sprintf("strike %d, %s", j.NextStrike, j.Next))
+}
+
+// field writes a name and its values, one a line; nothing if all are empty.
+func (p *Printer) field(b *bytes.Buffer, name string, values ...string) {
+	if strings.Join(values, "") == "" {
+		return
+	}
+	for _, v := range values {
+		fmt.Fprintf(b, "  %s%s\n", p.paint(dim, fmt.Sprintf("%-11s", name)), Safe(v))
+		name = ""
+	}
+}
