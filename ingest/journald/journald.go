@@ -30,15 +30,10 @@
 package journald
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/exec"
-	"sync/atomic"
 	"time"
-
-	"bailiff/ingest"
 )
 
 // Options configures a Source. The zero value is not valid; start from
@@ -81,62 +76,3 @@ func (o Options) Validate() error {
 	}
 	return errors.Join(errs...)
 }
-
-// Source reads the journal. It implements ingest.Source and ingest.Counter.
-type Source struct {
-	opts Options
-	log  *slog.Logger
-
-	// Owned by Run.
-	cursor []byte       // of the last entry handed to the handler
-	entry  ingest.Entry // reused for every call of the handler
-
-	delivered, truncated, lost, gaps, restarts atomic.Uint64
-}
-
-// New returns a source. It opens nothing and starts nothing.
-func New(opts Options) (*Source, error) {
-	if err := opts.Validate(); err != nil {
-		return nil, fmt.Errorf("journald source: %w", err)
-	}
-	if len(opts.Reader) > 0 {
-		if _, err := exec.LookPath(opts.Reader[0]); err != nil {
-			return nil, fmt.Errorf("journald source: reader: %w", err)
-		}
-	}
-	log := opts.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Source{
-		opts:   opts,
-		log:    log.With("source", opts.Name),
-		cursor: append([]byte(nil), opts.Cursor...),
-	}, nil
-}
-
-// Name returns Options.Name.
-func (s *Source) Name() string { return s.opts.Name }
-
-// Counts tells delivered and truncated entries, entries lost to vacuuming as
-// far as their number is known, gaps, and restarts of the reader. It may be
-// called at any time.
-func (s *Source) Counts() []ingest.Count {
-	return []ingest.Count{
-		{Name: "delivered", N: s.delivered.Load()},
-		{Name: "truncated", N: s.truncated.Load()},
-		{Name: "lost", Reason: "vacuumed", N: s.lost.Load()},
-		{Name: "gaps", Reason: "vacuumed", N: s.gaps.Load()},
-		{Name: "restarts", Reason: "reader died", N: s.restarts.Load()},
-	}
-}
-
-// Run reads until ctx is done and calls h for every entry from the calling
-// goroutine, in the order of the journal, each entry with its Cursor. A
-// journal that does not exist or may not be read is an *Error; every other
-// failure is retried behind the last entry handed on.
-func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
-	return errNotYet
-}
-
-var errNotYet = errors.New("journald: not implemented")

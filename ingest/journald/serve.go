@@ -1,10 +1,78 @@
 package journald
 
-import "os"
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// query says where to read from.
+type query struct {
+	dir    string    // empty: the system journal
+	cursor string    // empty: since
+	since  time.Time // read what is younger
+}
+
+// args is the query as ReaderMain takes it.
+func (q query) args() []string {
+	return []string{
+		"-dir=" + q.dir,
+		"-cursor=" + q.cursor,
+		"-since=" + strconv.FormatInt(q.since.UnixMicro(), 10),
+	}
+}
+
+func parseQuery(args []string) (query, error) {
+	var q query
+	var since int64
+	flags := flag.NewFlagSet("journal-reader", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&q.dir, "dir", "", "directory of journal files")
+	flags.StringVar(&q.cursor, "cursor", "", "entry to resume behind")
+	flags.Int64Var(&since, "since", 0, "first entry, µs since 1970")
+	if err := flags.Parse(args); err != nil {
+		return q, err
+	}
+	if flags.NArg() > 0 {
+		return q, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	q.since = time.UnixMicro(since)
+	return q, nil
+}
 
 // ReaderMain is the reader process: the program named by Options.Reader calls
 // it with the arguments that follow those of Options.Reader, its standard
 // input and its standard output. It writes frames to out until in ends, which
 // it does when the parent dies. The error is meant for standard error and a
 // non-zero exit status.
-func ReaderMain(args []string, in, out *os.File) error { return errNotYet }
+func ReaderMain(args []string, in, out *os.File) error {
+	q, err := parseQuery(args)
+	if err != nil {
+		return fmt.Errorf("journal reader: %w", err)
+	}
+	// Nothing here lives longer than an entry: collect often, stay small.
+	debug.SetGCPercent(25)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends with the process: a read of standard input cannot be interrupted
+		_, _ = io.Copy(io.Discard, in)
+		cancel()
+	}()
+
+	w := newFrameWriter(out)
+	err = follow(ctx, q, w)
+	if last := (*Error)(nil); errors.As(err, &last) {
+		err = errors.Join(err, w.fail(last), w.flush())
+	}
+	if err != nil {
+		return fmt.Errorf("journal reader: %w", err)
+	}
+	return nil
+}

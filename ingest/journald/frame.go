@@ -1,0 +1,225 @@
+package journald
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"bailiff/ingest"
+)
+
+// record is one journal entry as the reader sees it. Its slices are borrowed.
+type record struct {
+	realtime  uint64 // µs since 1970, when journald received it
+	uid, pid  int    // -1 where journald could not tell
+	truncated bool
+	// continued marks the rest of a line that journald had to split. It
+	// begins in the middle of the text, where a writer's input may stand, so
+	// it must not be matched.
+	continued bool
+
+	cursor, unit, identifier, host, message []byte
+}
+
+// sink takes what a reader finds, in the order of the journal.
+type sink interface {
+	record(*record) error
+	gap(gap) error
+	// flush is called when there is nothing more to read at the moment.
+	flush() error
+}
+
+// A frame is a little-endian uint32, the length of the rest, and a kind with
+// its body. Both ends are the same program, so there is no version.
+const (
+	frameRecord byte = 1 + iota
+	frameGap
+	frameError
+)
+
+const (
+	frameHead = 4
+	// maxFrame bounds a frame: the fields are capped by maxLabel and
+	// ingest.MaxMessage.
+	maxFrame = 16 << 10
+	// maxLabel caps cursor, unit, identifier and host. A cursor has at most
+	// 150 bytes, a unit name 255, a host name 64.
+	maxLabel = 512
+	// pipeBuffer is what either end collects. It must hold a frame.
+	pipeBuffer = 64 << 10
+)
+
+const (
+	flagTruncated byte = 1 << iota
+	flagContinued
+)
+
+// frameWriter is the sink of the reader process.
+type frameWriter struct {
+	out *bufio.Writer
+	buf []byte
+}
+
+func newFrameWriter(w io.Writer) *frameWriter {
+	return &frameWriter{out: bufio.NewWriterSize(w, pipeBuffer)}
+}
+
+func (w *frameWriter) record(r *record) error {
+	w.begin(frameRecord)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, r.realtime)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(r.uid))
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(r.pid))
+	var flags byte
+	if r.truncated {
+		flags |= flagTruncated
+	}
+	if r.continued {
+		flags |= flagContinued
+	}
+	w.buf = append(w.buf, flags)
+	for _, label := range [][]byte{r.cursor, r.unit, r.identifier, r.host} {
+		w.text(label[:min(len(label), maxLabel)])
+	}
+	w.text(r.message[:min(len(r.message), ingest.MaxMessage)])
+	return w.end()
+}
+
+func (w *frameWriter) gap(g gap) error {
+	w.begin(frameGap)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, g.lost)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, g.from)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, g.to)
+	return w.end()
+}
+
+// fail sends an error that ends the source, so that the parent can show it
+// with its hint.
+func (w *frameWriter) fail(e *Error) error {
+	w.begin(frameError)
+	w.text([]byte(e.Problem[:min(len(e.Problem), maxFrame/4)]))
+	w.text([]byte(e.Remedy[:min(len(e.Remedy), maxFrame/4)]))
+	return w.end()
+}
+
+func (w *frameWriter) flush() error { return w.out.Flush() }
+
+func (w *frameWriter) begin(kind byte) {
+	w.buf = append(w.buf[:0], 0, 0, 0, 0, kind)
+}
+
+func (w *frameWriter) text(b []byte) {
+	w.buf = binary.LittleEndian.AppendUint16(w.buf, uint16(len(b)))
+	w.buf = append(w.buf, b...)
+}
+
+func (w *frameWriter) end() error {
+	binary.LittleEndian.PutUint32(w.buf, uint32(len(w.buf)-frameHead))
+	_, err := w.out.Write(w.buf)
+	return err
+}
+
+// frameReader hands the frames of a reader process to a sink.
+type frameReader struct {
+	in  *bufio.Reader
+	rec record
+}
+
+func newFrameReader(r io.Reader) *frameReader {
+	return &frameReader{in: bufio.NewReaderSize(r, pipeBuffer)}
+}
+
+// next reads one frame and passes it to s before it returns: the slices are
+// views into the buffer. It returns io.EOF at the end, even in the middle of a
+// frame, because a reader that is killed leaves half of one; an *Error that
+// the reader sent; and what s returned.
+func (r *frameReader) next(s sink) error {
+	head, err := r.in.Peek(frameHead)
+	if err != nil {
+		return err
+	}
+	n := binary.LittleEndian.Uint32(head)
+	if n == 0 || n > maxFrame {
+		return fmt.Errorf("journal reader: frame of %d bytes", n)
+	}
+	frame, err := r.in.Peek(frameHead + int(n))
+	if err != nil {
+		return err
+	}
+	body := frameBody{rest: frame[frameHead+1:]}
+	switch kind := frame[frameHead]; kind {
+	case frameRecord:
+		body.record(&r.rec)
+		if body.bad {
+			break
+		}
+		err = s.record(&r.rec)
+	case frameGap:
+		g := gap{lost: body.uint64(), from: body.uint64(), to: body.uint64()}
+		if body.bad {
+			break
+		}
+		err = s.gap(g)
+	case frameError:
+		err = &Error{Problem: string(body.text()), Remedy: string(body.text())}
+	default:
+		body.bad = true
+	}
+	if body.bad || len(body.rest) > 0 {
+		return errors.New("journal reader: frame does not parse")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = r.in.Discard(frameHead + int(n))
+	return err
+}
+
+// frameBody takes a body apart. bad is set once it is too short.
+type frameBody struct {
+	rest []byte
+	bad  bool
+}
+
+func (b *frameBody) record(r *record) {
+	r.realtime = b.uint64()
+	r.uid, r.pid = int(b.uint64()), int(b.uint64())
+	flags := b.take(1)
+	r.cursor, r.unit, r.identifier, r.host = b.text(), b.text(), b.text(), b.text()
+	r.message = b.text()
+	if b.bad {
+		return
+	}
+	r.truncated = flags[0]&flagTruncated != 0
+	r.continued = flags[0]&flagContinued != 0
+	if len(r.message) > ingest.MaxMessage {
+		b.bad = true
+	}
+}
+
+func (b *frameBody) uint64() uint64 {
+	v := b.take(8)
+	if b.bad {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(v)
+}
+
+func (b *frameBody) text() []byte {
+	n := b.take(2)
+	if b.bad {
+		return nil
+	}
+	return b.take(int(binary.LittleEndian.Uint16(n)))
+}
+
+func (b *frameBody) take(n int) []byte {
+	if n > len(b.rest) {
+		b.bad = true
+		return nil
+	}
+	v := b.rest[:n:n]
+	b.rest = b.rest[n:]
+	return v
+}

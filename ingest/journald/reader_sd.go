@@ -1,0 +1,304 @@
+//go:build linux && cgo
+
+package journald
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/sdjournal"
+
+	"bailiff/ingest"
+)
+
+const (
+	// poll is how long the reader sleeps at the end of the journal. journald
+	// announces new entries up to 250 ms late (it coalesces the inotify
+	// event), but they can be read from the mapped file at once.
+	poll = 10 * time.Millisecond
+	// process is a Wait that only lets libsystemd take in files that came or
+	// went.
+	process = time.Millisecond
+	// maxBad is how often an unreadable entry is tried before the journal is
+	// opened afresh.
+	maxBad = 100
+	// maxCut bounds the streams remembered for the rest of a split line.
+	maxCut = 1024
+)
+
+// tail follows the journal on one thread.
+type tail struct {
+	j    *sdjournal.Journal
+	sink sink
+
+	at       position // the last entry dealt with; zero before the first
+	cursor   string   // its cursor
+	stranded bool     // at is no longer in the journal
+	retried  position // the position a gap was last looked at again from
+
+	cut map[string]bool // streams whose last line journald split
+	rec record
+}
+
+// follow reads from q until ctx is done. An *Error is for good; any other
+// error may pass when the journal is opened again.
+func follow(ctx context.Context, q query, s sink) error {
+	// libsystemd before 259 wants each journal used by one thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	if err := checkAccess(q.dir); err != nil {
+		return err
+	}
+	j, err := open(q.dir)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+
+	t := &tail{j: j, sink: s, cut: map[string]bool{}}
+	found, err := t.start(q)
+	for err == nil && ctx.Err() == nil {
+		if found {
+			found, err = t.take()
+			continue
+		}
+		if found, err = t.next(); err == nil && !found {
+			err = t.sink.flush()
+			t.wait(poll)
+		}
+	}
+	return errors.Join(err, t.sink.flush())
+}
+
+func open(dir string) (j *sdjournal.Journal, err error) {
+	if dir == "" {
+		j, err = sdjournal.NewJournal()
+	} else {
+		j, err = sdjournal.NewJournalFromDir(dir)
+	}
+	var errno syscall.Errno
+	switch {
+	case err == nil:
+	case errors.As(err, &errno):
+		return nil, fmt.Errorf("open journal: %w", err)
+	default:
+		return nil, &Error{
+			Problem: fmt.Sprintf("the journal library is missing: %v", err),
+			Remedy:  "install libsystemd0, or disable the journald source",
+		}
+	}
+	// One byte more than is handed out tells a cut message from a full one.
+	if err := j.SetDataThreshold(uint64(len("MESSAGE=") + ingest.MaxMessage + 1)); err != nil {
+		j.Close()
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	// The first Wait sets up inotify; without it files that are deleted stay
+	// open and new ones stay unknown.
+	j.Wait(process)
+	return j, nil
+}
+
+// start goes to where q says and reports whether the journal stands on an
+// entry that is to be handed out.
+func (t *tail) start(q query) (found bool, err error) {
+	if q.cursor != "" {
+		at, err := parsePosition(q.cursor)
+		if err == nil {
+			t.at, t.cursor = at, q.cursor
+			return t.resume()
+		}
+	}
+	if err := t.j.SeekRealtimeUsec(uint64(q.since.UnixMicro())); err != nil {
+		return false, err
+	}
+	if found, err = t.next(); found || err != nil {
+		return found, err
+	}
+	return false, t.end()
+}
+
+// resume goes back to t.at. It reports true if the journal then stands on
+// another entry, the first behind it, because t.at has been removed.
+func (t *tail) resume() (found bool, err error) {
+	if err := t.j.SeekCursor(t.cursor); err != nil {
+		return false, err
+	}
+	found, err = t.next()
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		t.stranded = true
+		return false, t.end()
+	}
+	here, _, err := t.position()
+	if err != nil {
+		return false, err
+	}
+	if here.same(t.at) {
+		t.at = here
+		return false, nil
+	}
+	t.stranded = true
+	return true, nil
+}
+
+// end goes behind the last entry. A seek to the tail must be followed by a
+// step back: Next would return an older entry (systemd issue 9934).
+func (t *tail) end() error {
+	if err := t.j.SeekTail(); err != nil {
+		return err
+	}
+	n, err := t.j.Previous()
+	if err == nil && n == 0 {
+		err = t.j.SeekHead() // an empty journal: everything is new
+	}
+	return err
+}
+
+// next steps to the next entry and reports whether there is one. "Bad
+// message" is what comes when vacuuming removes the file under the reader; it
+// stays until libsystemd has processed that.
+func (t *tail) next() (found bool, err error) {
+	for range maxBad {
+		var n uint64
+		if n, err = t.j.Next(); err == nil {
+			return n > 0, nil
+		}
+		t.wait(process)
+	}
+	return false, err
+}
+
+// wait sleeps until the journal changes, at most d. Wait fails at once when
+// no inotify instance is left; that must not become a busy loop.
+func (t *tail) wait(d time.Duration) {
+	if t.j.Wait(d) < 0 {
+		time.Sleep(d)
+	}
+}
+
+// take hands out the entry that the journal stands on. It reports true if it
+// had to look again and the journal stands on another one now.
+func (t *tail) take() (found bool, err error) {
+	here, cursor, err := t.position()
+	if err == nil {
+		err = t.fields(cursor)
+	}
+	if err != nil {
+		// Removed while it was read. If so, the next one shows the gap.
+		t.wait(process)
+		return false, nil
+	}
+	lost, known := t.at.missing(here)
+	if lost > 0 && t.retried != t.at {
+		// What is missing may be in a file that came after the last look
+		// at the directory.
+		t.retried = t.at
+		t.wait(process)
+		return t.resume()
+	}
+	if lost > 0 || t.stranded && !known {
+		if err := t.sink.gap(gap{lost: lost, from: t.at.realtime, to: here.realtime}); err != nil {
+			return false, err
+		}
+	}
+	t.at, t.cursor, t.stranded = here, cursor, false
+	return false, t.sink.record(&t.rec)
+}
+
+func (t *tail) position() (position, string, error) {
+	cursor, err := t.j.GetCursor()
+	if err != nil {
+		return position{}, "", err
+	}
+	p, err := parsePosition(cursor)
+	return p, cursor, err
+}
+
+// fields fills t.rec from the entry that the journal stands on.
+func (t *tail) fields(cursor string) error {
+	r := &t.rec
+	*r = record{cursor: append(r.cursor[:0], cursor...)}
+	var err error
+	if r.realtime, err = t.j.GetRealtimeUsec(); err != nil {
+		return err
+	}
+	get := func(name string) []byte {
+		if err != nil {
+			return nil
+		}
+		var value []byte
+		value, err = t.field(name)
+		return value
+	}
+	r.message = get("MESSAGE")
+	r.unit = get("_SYSTEMD_UNIT")
+	r.uid = number(get("_UID"))
+	r.pid = number(get("_PID"))
+	r.host = get("_HOSTNAME")
+	if r.identifier = get("SYSLOG_IDENTIFIER"); r.identifier == nil {
+		r.identifier = get("_COMM")
+	}
+	if err != nil {
+		return err
+	}
+	if len(r.message) > ingest.MaxMessage {
+		r.truncated = true
+	}
+	r.continued, err = t.continued(r.truncated)
+	r.message = r.message[:min(len(r.message), ingest.MaxMessage)]
+	return err
+}
+
+// continued reports whether the entry is the rest of a line that was longer
+// than journald's LineMax (48 KiB unless configured): _LINE_BREAK marks the
+// part before (systemd.journal-fields(7)), and both are of one stream.
+func (t *tail) continued(long bool) (bool, error) {
+	if !long && len(t.cut) == 0 {
+		return false, nil
+	}
+	stream, err := t.field("_STREAM_ID")
+	if err != nil || stream == nil {
+		return false, err
+	}
+	rest := t.cut[string(stream)]
+	delete(t.cut, string(stream))
+	if !long {
+		return rest, nil
+	}
+	why, err := t.field("_LINE_BREAK")
+	if string(why) == "line-max" {
+		if len(t.cut) >= maxCut {
+			clear(t.cut)
+		}
+		t.cut[string(stream)] = true
+	}
+	return rest, err
+}
+
+// field returns the value of a field as a copy, nil if the entry has none.
+func (t *tail) field(name string) ([]byte, error) {
+	data, err := t.j.GetDataBytes(name)
+	if err != nil {
+		if errors.Is(err, syscall.ENOENT) {
+			err = nil
+		}
+		return nil, err
+	}
+	return data[min(len(name)+1, len(data)):], nil
+}
+
+func number(b []byte) int {
+	n, err := strconv.Atoi(string(b))
+	if err != nil {
+		return -1
+	}
+	return n
+}

@@ -1,0 +1,164 @@
+package journald
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"sync/atomic"
+	"time"
+
+	"bailiff/ingest"
+)
+
+// Source reads the journal. It implements ingest.Source and ingest.Counter.
+type Source struct {
+	opts Options
+	log  *slog.Logger
+
+	// Owned by Run.
+	handler ingest.Handler
+	cursor  []byte       // of the last entry dealt with
+	entry   ingest.Entry // reused for every call of the handler
+
+	delivered, dropped, truncated, lost, gaps, restarts atomic.Uint64
+}
+
+// New returns a source. It opens nothing and starts nothing.
+func New(opts Options) (*Source, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, fmt.Errorf("journald source: %w", err)
+	}
+	if len(opts.Reader) > 0 {
+		if _, err := exec.LookPath(opts.Reader[0]); err != nil {
+			return nil, fmt.Errorf("journald source: reader: %w", err)
+		}
+	}
+	log := opts.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Source{
+		opts:   opts,
+		log:    log.With("source", opts.Name),
+		cursor: append([]byte(nil), opts.Cursor...),
+	}, nil
+}
+
+// Name returns Options.Name.
+func (s *Source) Name() string { return s.opts.Name }
+
+// Counts tells delivered and truncated entries; dropped ones, which are the
+// rest of a line that journald split; entries lost to vacuuming, as far as
+// their number is known, and the gaps they left; and how often the reader had
+// to be started again. It may be called at any time.
+func (s *Source) Counts() []ingest.Count {
+	return []ingest.Count{
+		{Name: "delivered", N: s.delivered.Load()},
+		{Name: "truncated", N: s.truncated.Load()},
+		{Name: "dropped", Reason: "rest of a split line", N: s.dropped.Load()},
+		{Name: "lost", Reason: "vacuumed", N: s.lost.Load()},
+		{Name: "gaps", Reason: "vacuumed", N: s.gaps.Load()},
+		{Name: "restarts", Reason: "reader died", N: s.restarts.Load()},
+	}
+}
+
+const (
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 10 * time.Second
+)
+
+// Run reads until ctx is done and calls h for every entry from the calling
+// goroutine, in the order of the journal, each entry with its Cursor. A
+// journal that does not exist or may not be read is an *Error; every other
+// failure is retried behind the last entry handed out. A later Run goes on
+// where this one stopped.
+func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
+	s.handler = h
+	read := s.readHere
+	if len(s.opts.Reader) > 0 {
+		read = s.readChild
+	}
+	since := time.Now().Add(-s.opts.Since)
+	backoff := minBackoff
+	for {
+		before := s.delivered.Load()
+		err := read(ctx, query{dir: s.opts.Dir, cursor: string(s.cursor), since: since})
+		if ctx.Err() != nil {
+			return nil
+		}
+		if last := (*Error)(nil); errors.As(err, &last) {
+			return fmt.Errorf("read journal: %w", err)
+		}
+		s.restarts.Add(1)
+		if s.delivered.Load() > before {
+			backoff = minBackoff
+		}
+		if backoff == minBackoff { // say it once, not at every attempt
+			s.log.Warn("journal reader died, starting it again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff):
+			backoff = min(2*backoff, maxBackoff)
+		}
+	}
+}
+
+// readHere reads within this process.
+func (s *Source) readHere(ctx context.Context, q query) error {
+	return follow(ctx, q, s)
+}
+
+// record makes an entry of r and calls the handler.
+func (s *Source) record(r *record) error {
+	if r.continued {
+		s.dropped.Add(1)
+		s.cursor = append(s.cursor[:0], r.cursor...)
+		return nil
+	}
+	received := time.Now()
+	written := time.UnixMicro(int64(r.realtime))
+	if written.After(received) {
+		written = received
+	}
+	s.entry = ingest.Entry{
+		Source:     s.opts.Name,
+		Time:       written,
+		Received:   received,
+		Host:       r.host,
+		Identifier: r.identifier,
+		Message:    r.message,
+		Vouched:    true,
+		Unit:       r.unit,
+		UID:        r.uid,
+		PID:        r.pid,
+		Cursor:     r.cursor,
+		Repeat:     1,
+		Truncated:  r.truncated,
+	}
+	s.handler(&s.entry)
+	s.cursor = append(s.cursor[:0], r.cursor...)
+	s.delivered.Add(1)
+	if r.truncated {
+		s.truncated.Add(1)
+	}
+	return nil
+}
+
+// gap accounts for entries that were removed before they were read.
+func (s *Source) gap(g gap) error {
+	s.gaps.Add(1)
+	s.lost.Add(g.lost)
+	lost := slog.Any("lost", g.lost)
+	if g.lost == 0 {
+		lost = slog.String("lost", "unknown")
+	}
+	s.log.Warn("journal entries were removed before they were read", lost,
+		"length", g.length(), "from", time.UnixMicro(int64(g.from)), "to", time.UnixMicro(int64(g.to)))
+	return nil
+}
+
+func (s *Source) flush() error { return nil }
