@@ -1,0 +1,160 @@
+package nfttest
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The ends of the link between the namespace of the test and a host. Routes
+// name them as next hop, for IPv4 as well, so that hosts may have any addresses.
+const (
+	nearEnd = "fe80::1"
+	farEnd  = "fe80::2"
+)
+
+// Address gives the namespace of the test addresses until the test ends, the
+// ones hosts talk to: "192.0.2.1" or, with the network it claims to be in,
+// "2001:db8:1::1/64".
+func Address(t testing.TB, addrs ...string) {
+	t.Helper()
+	for _, addr := range addrs {
+		must(t, "ip", append([]string{"addr", "add", "dev", "lo", addr}, nodad(t, addr)...)...)
+		t.Cleanup(func() { must(t, "ip", "addr", "del", "dev", "lo", addr) })
+	}
+}
+
+// Host is a machine beside the one that is tested: a network namespace joined
+// to that of the test by a pair of veth interfaces.
+type Host struct {
+	// Name is what NewHost was given.
+	Name string
+	// Addrs are its addresses, in the order given.
+	Addrs []netip.Addr
+
+	netns *os.File
+}
+
+// NewHost makes a host that has these addresses and sends everything to the
+// namespace of the test. The name, at most eleven bytes, names the near end of
+// the link (veth-NAME). The host is gone when the test ends.
+func NewHost(t testing.TB, name string, addrs ...string) *Host {
+	t.Helper()
+	h := &Host{Name: name, netns: newNetns(t)}
+	t.Cleanup(func() { h.netns.Close() })
+	link := "veth-" + name
+	must(t, "ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", h.path())
+	t.Cleanup(func() { must(t, "ip", "link", "del", link) })
+	must(t, "ip", "addr", "add", nearEnd+"/64", "dev", link, "nodad")
+	must(t, "ip", "link", "set", link, "up")
+
+	h.ip(t, "link", "set", "lo", "up")
+	h.ip(t, "addr", "add", farEnd+"/64", "dev", "eth0", "nodad")
+	h.ip(t, "link", "set", "eth0", "up")
+	h.ip(t, "route", "add", "default", "via", "inet6", nearEnd, "dev", "eth0")
+	h.ip(t, "-6", "route", "add", "default", "via", nearEnd, "dev", "eth0")
+	for _, addr := range addrs {
+		h.Address(t, addr)
+	}
+	return h
+}
+
+// Address gives the host one more address.
+func (h *Host) Address(t testing.TB, addr string) {
+	t.Helper()
+	a, err := netip.ParseAddr(addr)
+	if err != nil {
+		t.Fatalf("host %s: %v", h.Name, err)
+	}
+	h.Addrs = append(h.Addrs, a)
+	h.ip(t, append([]string{"addr", "add", "dev", "eth0", addr}, nodad(t, addr)...)...)
+	must(t, "ip", "route", "add", netip.PrefixFrom(a, a.BitLen()).String(), "via", "inet6", farEnd, "dev", "veth-"+h.Name)
+}
+
+// Command is exec.Command on the host. The process has the host's network and
+// everything else of the test's. It must have ended before the test does.
+func (h *Host) Command(name string, args ...string) *exec.Cmd {
+	return exec.Command("nsenter", append([]string{"--net=" + h.path(), name}, args...)...)
+}
+
+// Do runs f on a thread that is on the host: sockets it opens, and those a
+// net.Dialer opens for it to a literal address, are the host's, and stay so
+// wherever they are used.
+func (h *Host) Do(t testing.TB, f func()) {
+	t.Helper()
+	entered := make(chan error, 1)
+	go func() {
+		defer close(entered)
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if err := unix.Setns(int(h.netns.Fd()), unix.CLONE_NEWNET); err != nil {
+			entered <- err
+			return
+		}
+		f()
+	}()
+	if err := <-entered; err != nil {
+		t.Fatalf("host %s: enter its namespace: %v", h.Name, err)
+	}
+}
+
+// path names the host's namespace for other processes.
+func (h *Host) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), h.netns.Fd()) }
+
+func (h *Host) ip(t testing.TB, args ...string) {
+	t.Helper()
+	must(t, "nsenter", append([]string{"--net=" + h.path(), "ip"}, args...)...)
+}
+
+// newNetns makes a network namespace that lives as long as the file.
+func newNetns(t testing.TB) *os.File {
+	t.Helper()
+	type made struct {
+		file *os.File
+		err  error
+	}
+	result := make(chan made)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			result <- made{err: err}
+			return
+		}
+		file, err := os.Open("/proc/thread-self/ns/net")
+		result <- made{file, err}
+	}()
+	m := <-result
+	if m.err != nil {
+		t.Fatalf("make a network namespace: %v", m.err)
+	}
+	return m.file
+}
+
+// nodad is the argument that spares an IPv6 address the second of duplicate
+// address detection.
+func nodad(t testing.TB, addr string) []string {
+	t.Helper()
+	p, err := netip.ParsePrefix(addr)
+	if err != nil {
+		a, err := netip.ParseAddr(addr)
+		if err != nil {
+			t.Fatalf("address %q: %v", addr, err)
+		}
+		p = netip.PrefixFrom(a, a.BitLen())
+	}
+	if p.Addr().Is6() {
+		return []string{"nodad"}
+	}
+	return nil
+}
+
+func must(t testing.TB, name string, args ...string) {
+	t.Helper()
+	if err := run(name, args...); err != nil {
+		t.Fatal(err)
+	}
+}
