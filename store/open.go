@@ -50,7 +50,11 @@ func (s *Store) open() error {
 	if err := checkVersion(s.opts.Dir); err != nil {
 		return err
 	}
-	db, err := openBadger(s.opts.badger())
+	opts := s.opts.badger()
+	if err := checkTables(opts.Dir); err != nil {
+		return &Error{Kind: ErrCorrupt, Dir: s.opts.Dir, Err: err}
+	}
+	db, err := openBadger(opts)
 	if err != nil {
 		return &Error{Kind: ErrCorrupt, Dir: s.opts.Dir, Err: err}
 	}

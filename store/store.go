@@ -19,8 +19,10 @@
 // [Open] says what is wrong as an [Error] and harms nothing: it never deletes,
 // repairs or converts. A full disk kills a process that writes to Badger's
 // mapped files (SIGBUS), therefore nothing is written while less than
-// Options.MinFree is free, not even by Close. [Resilient] (resilient.go) goes on
-// without a disk and catches up.
+// Options.MinFree is free, not even by Close. What remains is the disk that
+// somebody else fills while Badger compacts what was just committed: the process
+// dies, and its next start finds the disk full and all commits there.
+// [Resilient] (resilient.go) goes on without a disk and catches up.
 package store
 
 import (
@@ -118,7 +120,8 @@ func (s *Store) Maintain(ctx context.Context) error {
 
 // Close releases the store; a second Close does nothing. When there is no room
 // to write what Badger still has to write, it leaves the files as a killed
-// process would: the next Open reads them just the same.
+// process would, locked until this process ends: the next one reads them just
+// the same.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +132,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	if errors.Is(err, ErrNoSpace) {
 		s.log.Warn("store left as it is: no room to close it", "dir", s.opts.Dir)
-		return s.lock.release()
+		return nil
 	}
 	return errors.Join(s.db.Close(), s.lock.release())
 }

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"bailiff/decide"
+)
+
+// full is a record with every field set.
+func full() record {
+	d := ban("2001:db8::/64", "pbx", time.Date(2026, 11, 23, 10, 0, 0, 123456789, time.UTC))
+	d.Verdict, d.Simulated, d.Spent = decide.Reject, true, true
+	d.Reason = "why not"
+	d.Ports = []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "udp", Port: 65535}}
+	d.Evidence = nil
+	return record{Decision: d, ended: d.At.Add(time.Minute)}
+}
+
+func roundTrip(t *testing.T, want record) {
+	t.Helper()
+	var got record
+	if err := got.unmarshalBinary(want.appendBinary(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(want.Decision, got.Decision); d != "" || !got.ended.Equal(want.ended) {
+		t.Errorf("record ended %v, want %v (-want +got):\n%s", got.ended, want.ended, d)
+	}
+}
+
+func TestRecordEncoding(t *testing.T) {
+	roundTrip(t, record{})
+	roundTrip(t, full())
+	far := full()
+	far.Until = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	roundTrip(t, far)
+}
+
+func TestRecordOfALaterVersionOfTheSameEncoding(t *testing.T) {
+	want := full()
+	var got record
+	if err := got.unmarshalBinary(append(want.appendBinary(nil), "a field to come"...)); err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(want.Decision, got.Decision); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestEveryCutRecordIsRefused(t *testing.T) {
+	r := full()
+	whole := r.appendBinary(nil)
+	for n := range whole {
+		if err := new(record).unmarshalBinary(whole[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes are taken for a record", n, len(whole))
+		}
+	}
+	whole[0]++
+	if err := new(record).unmarshalBinary(whole); err == nil {
+		t.Error("a record of another encoding is read")
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	r := full()
+	f.Add(r.appendBinary(nil))
+	f.Add([]byte{codecVersion, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var first record
+		if first.unmarshalBinary(b) != nil {
+			t.Skip()
+		}
+		roundTrip(t, first)
+	})
+}
+
+func FuzzEvidence(f *testing.F) {
+	f.Add(appendEvidence(nil, []string{"one", "", "\x00\xff"}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		first, err := evidence(b)
+		if err != nil {
+			t.Skip()
+		}
+		again, err := evidence(appendEvidence(nil, first))
+		if d := diff(first, again); d != "" || err != nil {
+			t.Errorf("%v\n%s", err, d)
+		}
+	})
+}
+
+func FuzzRedoLog(f *testing.F) {
+	f.Add([]byte("b"), []byte("value"), uint64(7), false, 3)
+	f.Add([]byte("b"), []byte{}, uint64(0), true, 3000)
+	f.Fuzz(func(t *testing.T, key, value []byte, expires uint64, remove bool, n int) {
+		want := make([]change, max(0, n%5000))
+		for i := range want {
+			want[i] = change{key: key, value: value, expires: expires, remove: remove}
+		}
+		var log []byte
+		for _, c := range redoLog(want) {
+			log = append(log, c.value...)
+		}
+		got, err := readRedo(log)
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d changes, %v, want %d", len(got), err, len(want))
+		}
+		for _, c := range got {
+			if string(c.key) != string(key) || string(c.value) != string(value) || c.expires != expires || c.remove != remove {
+				t.Fatalf("got %+v", c)
+			}
+		}
+	})
+}
+
+func TestInvalidPrefixIsKept(t *testing.T) {
+	d := full()
+	d.Prefix = netip.Prefix{}
+	roundTrip(t, d)
+}

@@ -1,0 +1,222 @@
+package store
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"bailiff/decide"
+	"bailiff/ingest"
+)
+
+// TestMain turns this binary into the process that TestKill kills when
+// STORE_TEST_COMMIT names a directory.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("STORE_TEST_COMMIT"); dir != "" {
+		size, err := strconv.Atoi(os.Getenv("STORE_TEST_SIZE"))
+		if err == nil {
+			err = commitForEver(dir, size)
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// crashBan is the n-th ban of one commit of commitForEver.
+func crashBan(commit uint64, n int) decide.Decision {
+	d := ban("192.0.2.1/32", "sshd", now.Add(time.Duration(n)))
+	addr := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(commit)<<12|uint32(n))))
+	d.Prefix = netip.PrefixFrom(addr, 32)
+	d.Evidence = []string{strings.Repeat("x", 500)}
+	return d
+}
+
+// commitForEver commits size bans and the number of the commit as a mark, says
+// the number, and goes on.
+func commitForEver(dir string, size int) error {
+	opts := DefaultOptions()
+	opts.Dir, opts.MinFree = dir, 4<<20
+	s, err := Open(opts)
+	if err != nil {
+		return err
+	}
+	for commit := uint64(1); ; commit++ {
+		b := Batch{Marks: []ingest.Mark{{Source: "test", Cursor: binary.BigEndian.AppendUint64(nil, commit)}}}
+		for n := range size {
+			b.Decisions = append(b.Decisions, crashBan(commit, n))
+		}
+		if err := s.Commit(b); err != nil {
+			return err
+		}
+		fmt.Println(commit)
+	}
+}
+
+func TestKill(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		size    int // bans a commit
+		commits uint64
+	}{
+		{"small commits", 1, 5000},
+		{"commits beyond a transaction", 1000, 12},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			acknowledged := commitAndKill(t, dir, tc.size, tc.commits)
+
+			opts := testOptions(t)
+			opts.Dir = dir
+			began := time.Now()
+			s := mustOpen(t, opts)
+			t.Logf("%d commits of %d bans acknowledged; reopened in %v", acknowledged, tc.size, time.Since(began))
+
+			cursor, ok, err := s.Mark("test")
+			if err != nil || !ok {
+				t.Fatalf("Mark = %v, %v", ok, err)
+			}
+			last := binary.BigEndian.Uint64(cursor)
+			if last < acknowledged {
+				t.Errorf("the mark says %d, acknowledged were %d", last, acknowledged)
+			}
+			for commit := uint64(1); commit <= last; commit++ {
+				for n := range tc.size {
+					want := crashBan(commit, n)
+					if got := strikes(t, s, want.Prefix.String(), "", time.Time{}); len(got) != 1 {
+						t.Fatalf("ban %d of commit %d of %d is not there", n, commit, last)
+					}
+				}
+			}
+			bans, err := s.Bans(now)
+			if err != nil || len(bans) != int(last)*tc.size {
+				t.Errorf("%d bans, %v, want %d × %d: a commit is there in part", len(bans), err, last, tc.size)
+			}
+		})
+	}
+}
+
+// commitAndKill lets another process commit to dir, kills it when it has
+// acknowledged that many commits, and returns the last it acknowledged.
+func commitAndKill(t *testing.T, dir string, size int, commits uint64) uint64 {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "STORE_TEST_COMMIT="+dir, "STORE_TEST_SIZE="+strconv.Itoa(size))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var last uint64
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if last, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
+			t.Fatal(err)
+		}
+		if last == commits {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	if last < commits {
+		t.Fatalf("the process ended after %d commits", last)
+	}
+	return last
+}
+
+// TestInterruptedLargeCommit stops a large commit at each of its steps.
+func TestInterruptedLargeCommit(t *testing.T) {
+	var b Batch
+	for n := range 600 {
+		b.Decisions = append(b.Decisions, crashBan(1, n))
+	}
+	for _, tc := range []struct {
+		name string
+		stop func(*testing.T, *Store, []change)
+		want int
+	}{
+		{"log written", func(t *testing.T, s *Store, c []change) {
+			if err := s.transact(redoLog(c)); err != nil {
+				t.Fatal(err)
+			}
+		}, 600},
+		{"half done", func(t *testing.T, s *Store, c []change) {
+			if err := s.transact(redoLog(c)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.transact(c[:100]); err != nil {
+				t.Fatal(err)
+			}
+		}, 600},
+		{"done", func(t *testing.T, s *Store, c []change) {
+			if err := s.write(c); err != nil {
+				t.Fatal(err)
+			}
+		}, 600},
+		{"log rotten", func(t *testing.T, s *Store, c []change) {
+			log := redoLog(c)
+			if err := s.transact(log[:len(log)-1]); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			opts := testOptions(t)
+			s := mustOpen(t, opts)
+			changes, err := s.changes(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.fits(changes) {
+				t.Fatal("the commit fits into one transaction")
+			}
+			tc.stop(t, s, changes)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the second finds nothing left to do
+				s = mustOpen(t, opts)
+				bans, err := s.Bans(now)
+				if len(bans) != tc.want || err != nil {
+					t.Errorf("%d bans, %v, want %d", len(bans), err, tc.want)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestWhatFitsIsAccepted holds fits to what Badger accepts.
+func TestWhatFitsIsAccepted(t *testing.T) {
+	for _, size := range []int{0, 40, 1 << 10, 60 << 10} {
+		s := mustOpen(t, testOptions(t))
+		var changes []change
+		for {
+			c := change{
+				key:   binary.BigEndian.AppendUint32([]byte{kindMark}, uint32(len(changes))),
+				value: make([]byte, size),
+			}
+			if !s.fits(append(changes, c)) {
+				break
+			}
+			changes = append(changes, c)
+		}
+		if err := s.transact(changes); err != nil {
+			t.Errorf("%d values of %d bytes: %v", len(changes), size, err)
+		}
+		t.Logf("%d values of %d bytes fit", len(changes), size)
+	}
+}
