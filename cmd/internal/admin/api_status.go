@@ -28,19 +28,6 @@ type Status struct {
 	Warnings []string `json:"warnings"`
 }
 
-// Degraded says whether anything is wrong.
-func (s *Status) Degraded() bool {
-	if !s.Store.OK || !s.Firewall.OK || len(s.Warnings) > 0 {
-		return true
-	}
-	for i := range s.Sources {
-		if !s.Sources[i].OK {
-			return true
-		}
-	}
-	return false
-}
-
 // Part is the state of one part of the daemon.
 type Part struct {
 	OK bool `json:"ok"`
@@ -122,8 +109,16 @@ type Firewall struct {
 type Queue struct {
 	Length   int `json:"length"`
 	Capacity int `json:"capacity"`
-	// Dropped are matches that were lost, by reason.
+	// Dropped are matches that were lost, Name being the source.
 	Dropped []Count `json:"dropped"`
+}
+
+// lost is how many matches were dropped in all.
+func (q *Queue) lost() (n uint64) {
+	for _, c := range q.Dropped {
+		n += c.N
+	}
+	return n
 }
 
 // ReloadResult says what a reload changed.

@@ -27,7 +27,7 @@ func (p *Printer) Status(s *Status) error {
 	firewall := s.Firewall.cells()
 	firewall[1] += fmt.Sprintf(": %s, %s refused", plural(s.Firewall.Bans, "ban"), traffic(s.Firewall.Packets, s.Firewall.Bytes))
 	rows = append(rows, append([]string{"firewall"}, firewall...))
-	rows = append(rows, []string{"queue", state(len(s.Queue.Dropped) == 0), queueLine(&s.Queue)})
+	rows = append(rows, []string{"queue", state(s.Queue.lost() == 0), queueLine(&s.Queue)})
 	p.table(&b, "", rows)
 
 	b.WriteByte('\n')
@@ -98,7 +98,7 @@ func state(ok bool) string {
 
 func queueLine(q *Queue) string {
 	line := fmt.Sprintf("%d of %d", q.Length, q.Capacity)
-	if len(q.Dropped) > 0 {
+	if q.lost() > 0 {
 		line += ", dropped " + countLine(q.Dropped)
 	}
 	return line
