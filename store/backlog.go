@@ -1,0 +1,46 @@
+package store
+
+import (
+	"slices"
+
+	"bailiff/decide"
+	"bailiff/ingest"
+)
+
+// maxKept is how many decisions a backlog keeps.
+const maxKept = 8192
+
+// backlog is what Resilient could not write: every decision up to maxKept, and
+// the last mark of each source.
+type backlog struct {
+	decisions []decide.Decision
+	forgotten int // the oldest, given up beyond maxKept
+	marks     map[string][]byte
+}
+
+// add keeps b, which stays the caller's.
+func (k *backlog) add(b Batch) {
+	k.decisions = append(k.decisions, b.Decisions...)
+	if over := len(k.decisions) - maxKept; over > 0 {
+		// A quarter goes at once, so that not every commit moves them all.
+		// Readers hold the old slice: it is left as it is.
+		over = min(over+maxKept/4, len(k.decisions))
+		k.decisions = slices.Clone(k.decisions[over:])
+		k.forgotten += over
+	}
+	if k.marks == nil {
+		k.marks = make(map[string][]byte)
+	}
+	for _, m := range b.Marks {
+		k.marks[m.Source] = slices.Clone(m.Cursor)
+	}
+}
+
+// batch returns all that is kept as one batch.
+func (k *backlog) batch() Batch {
+	b := Batch{Decisions: k.decisions}
+	for source, cursor := range k.marks {
+		b.Marks = append(b.Marks, ingest.Mark{Source: source, Cursor: cursor})
+	}
+	return b
+}
