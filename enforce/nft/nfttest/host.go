@@ -56,7 +56,7 @@ func NewHost(t testing.TB, name string, addrs ...string) *Host {
 	h.ip(t, "link", "set", "lo", "up")
 	h.ip(t, "addr", "add", farEnd+"/64", "dev", "eth0", "nodad")
 	h.ip(t, "link", "set", "eth0", "up")
-	h.ip(t, "route", "add", "default", "via", "inet6", nearEnd, "dev", "eth0")
+	h.ip(t, "-4", "route", "add", "default", "via", "inet6", nearEnd, "dev", "eth0")
 	h.ip(t, "-6", "route", "add", "default", "via", nearEnd, "dev", "eth0")
 	for _, addr := range addrs {
 		h.Address(t, addr)
