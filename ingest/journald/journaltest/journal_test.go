@@ -1,6 +1,7 @@
 package journaltest_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,21 +35,23 @@ func TestUnit(t *testing.T) {
 		"ssh.service": "from ssh",
 		"user.slice/user-1000.slice/session-3.scope": "from a session",
 	} {
-		// The shell in whose name logger writes lives until journald has
-		// looked it up.
-		cmd := exec.Command("sh", "-c", `logger --id=$$ -t sshd "$0"; read -r _`, text)
-		hold, err := cmd.StdinPipe()
+		// logger lives until its input ends: journald looks it up in time.
+		cmd := exec.Command("logger", "-t", "sshd")
+		input, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := j.Unit(unit).Start(cmd); err != nil {
 			t.Fatal(err)
 		}
+		fmt.Fprintln(input, text)
 		for !strings.Contains(journalctl(t), text) {
 			j.Sync()
 		}
-		hold.Close()
-		_ = cmd.Wait() // read fails at the end of its input
+		input.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
 	}
 	got := journalctl(t, "_SYSTEMD_UNIT=ssh.service")
 	if want := "from ssh\n"; got != want {

@@ -1,0 +1,79 @@
+package journald
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const someCursor = "s=776bfaade1da42bba794782318c6bc3b;i=3;b=6de99ecb183d4c84be6de76c91ef7d65;m=a208e618;t=660e9d3be937c;x=bfe90731746278a0"
+
+func TestParsePosition(t *testing.T) {
+	got, err := parsePosition(someCursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := position{
+		seqnumID: "776bfaade1da42bba794782318c6bc3b", seqnum: 3,
+		boot: "6de99ecb183d4c84be6de76c91ef7d65", mono: 0xa208e618,
+		realtime: 0x660e9d3be937c, xor: 0xbfe90731746278a0,
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(position{})); diff != "" {
+		t.Error(diff)
+	}
+	for name, bad := range map[string]string{
+		"empty":       "",
+		"half":        someCursor[:60],
+		"not hex":     strings.Replace(someCursor, "i=3", "i=three", 1),
+		"no value":    strings.Replace(someCursor, "i=3", "i=", 1),
+		"other trade": "1712:99",
+	} {
+		if p, err := parsePosition(bad); err == nil {
+			t.Errorf("%s: %+v, want an error", name, p)
+		}
+	}
+}
+
+func TestPositionSame(t *testing.T) {
+	p, _ := parsePosition(someCursor)
+	flushed := p
+	flushed.seqnumID, flushed.seqnum = "another series", 900
+	if !p.same(flushed) {
+		t.Error("an entry copied to another file is the same entry")
+	}
+	other := p
+	other.xor++
+	if p.same(other) {
+		t.Error("two entries of one microsecond are not the same")
+	}
+}
+
+func TestPositionMissing(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		p, q  position
+		n     uint64
+		known bool
+	}{
+		{"neighbours", position{seqnumID: "a", seqnum: 7}, position{seqnumID: "a", seqnum: 8}, 0, true},
+		{"two removed", position{seqnumID: "a", seqnum: 7}, position{seqnumID: "a", seqnum: 10}, 2, true},
+		{"numbers went back", position{seqnumID: "a", seqnum: 7}, position{seqnumID: "a", seqnum: 2}, 0, true},
+		{"another series", position{seqnumID: "a", seqnum: 7}, position{seqnumID: "b", seqnum: 10}, 0, false},
+		{"nothing before", position{}, position{seqnumID: "b", seqnum: 10}, 0, false},
+	} {
+		if n, known := c.p.missing(c.q); n != c.n || known != c.known {
+			t.Errorf("%s: %d, %v, want %d, %v", c.name, n, known, c.n, c.known)
+		}
+	}
+}
+
+func TestGapLength(t *testing.T) {
+	if got, want := (gap{from: 1_000_000, to: 3_500_000}).length(), 2500*time.Millisecond; got != want {
+		t.Errorf("length %v, want %v", got, want)
+	}
+	if got := (gap{from: 3, to: 1}).length(); got != 0 {
+		t.Errorf("the clock went back: length %v, want 0", got)
+	}
+}
