@@ -1,0 +1,135 @@
+// Package config reads bailiff's one configuration file, strictly.
+//
+// [Load] turns the file into a [Config] or into [Errors]: all that is wrong, in
+// the order of the file, each with its line and, where there is one, a remedy.
+// Nothing is guessed and nothing is passed over: a key that means nothing is an
+// error that names the nearest one that does. Every key has a default, and
+// [Default] is the configuration of an empty file.
+//
+// The methods of Config compose the Options of the other packages (options.go).
+//
+// # Concurrency
+//
+// A Config is a value that nobody changes after Load.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"bailiff/decide"
+)
+
+// The default places, and how large a file is read.
+const (
+	DefaultPath     = "/etc/bailiff/bailiff.toml"
+	DefaultStateDir = "/var/lib/bailiff"
+	DefaultSocket   = "/run/bailiff/bailiff.sock"
+	DefaultRulesDir = "/etc/bailiff/rules.d"
+
+	maxFile = 1 << 20
+)
+
+// Config is a configuration that holds together in itself. Whether the packs of
+// its jails exist, Validate says.
+type Config struct {
+	// File is what was read; empty for the built-in configuration.
+	File string
+
+	StateDir string // the store's directory
+	Socket   string // path of the control socket
+	// RulesDir holds the operator's packs. It may be missing if it is
+	// DefaultRulesDir.
+	RulesDir string
+	// NeverBan are the operator's guards.
+	NeverBan NeverBan
+
+	Journald   Journald
+	Syslog     []Syslog
+	Escalation Escalation
+	// Jails are in the order of the file.
+	Jails []Jail
+
+	lines lines // for what Validate finds
+}
+
+// NeverBan is what no ban may touch.
+type NeverBan struct {
+	Prefixes []netip.Prefix // addresses are prefixes of full length
+	Sets     []Set
+}
+
+// Set names a set of the kernel's nftables, written "@family table/set".
+type Set struct {
+	Family, Table, Name string
+}
+
+// String returns the form of the configuration file.
+func (s Set) String() string { return "@" + s.Family + " " + s.Table + "/" + s.Name }
+
+// Journald is the journal as a source.
+type Journald struct {
+	Enabled bool
+	Dir     string // empty: the system's journal
+}
+
+// Syslog is one listener.
+type Syslog struct {
+	// Scheme is udp, tcp, tls, unix or unixgram. Addr is set for the first
+	// three, Path for the others.
+	Scheme string
+	Addr   netip.AddrPort
+	Path   string
+	// AllowUID are the users whose processes a loopback or unix listener
+	// takes lines from.
+	AllowUID []uint32
+	// AllowFrom are the senders that a listener off loopback takes lines
+	// from.
+	AllowFrom []netip.Prefix
+	// Protected says that nobody else can send datagrams in the name of
+	// AllowFrom. It is true of listeners for which that is no question.
+	Protected bool
+	// MaxSkew is how far the stamp of a line may be from the time of its
+	// arrival to be believed.
+	MaxSkew time.Duration
+}
+
+// Listen returns the URL of the listener, as the configuration file has it.
+func (s *Syslog) Listen() string {
+	if s.Path != "" {
+		return s.Scheme + "://" + s.Path
+	}
+	return s.Scheme + "://" + s.Addr.String()
+}
+
+// Escalation makes bans longer for those who come back: a jail's ban time ×
+// Factor for each earlier ban.
+type Escalation struct {
+	Factor float64
+	Max    time.Duration
+	Jitter time.Duration
+	// ForgetAfter is how long after its end a ban counts.
+	ForgetAfter time.Duration
+	// Overall counts the bans of all jails, not only those of the jail that
+	// bans.
+	Overall bool
+}
+
+// Jail is a policy over packs.
+type Jail struct {
+	Name     string
+	Enabled  bool
+	Packs    []string
+	MaxRetry int
+	FindTime time.Duration
+	BanTime  time.Duration // Forever: until lifted
+	Ports    []decide.Port // empty: all traffic
+	Verdict  decide.Verdict
+	Simulate bool
+}
+
+// Default returns the built-in configuration, that of an empty file.
+func Default() *Config {
+	r := reader{}
+	return r.config(map[string]any{})
+}

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bailiff/decide"
+)
+
+// builtinJails are the jails of a file that names none.
+func builtinJails() map[string]any {
+	return map[string]any{
+		"sshd":     map[string]any{"packs": []any{"sshd"}},
+		"pbx":      map[string]any{"packs": []any{"asterisk"}, "find_time": "60s"},
+		"pbx-slow": map[string]any{"packs": []any{"asterisk"}, "max_retry": int64(20), "find_time": "10m"},
+	}
+}
+
+// jails reads [defaults] and every [jail.NAME], in the order of the file.
+func jails(t *table) []Jail {
+	base := Jail{Enabled: true, MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute}
+	defaults := t.sub("defaults")
+	base.thresholds(defaults)
+	defaults.done()
+
+	all := t.sub("jail")
+	if !t.has("jail") {
+		all.values = builtinJails()
+	}
+	names := make([]string, 0, len(all.values))
+	for name := range all.values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	slices.SortStableFunc(names, func(a, b string) int { return t.lines[all.key(a)] - t.lines[all.key(b)] })
+
+	var jails []Jail
+	for _, name := range names {
+		jails = append(jails, base.named(name, all.sub(name)))
+	}
+	return jails
+}
+
+// thresholds reads the keys that [defaults] has too.
+func (j *Jail) thresholds(t *table) {
+	t.count("max_retry", 1, &j.MaxRetry)
+	t.duration("find_time", time.Second, &j.FindTime)
+	if j.FindTime == Forever {
+		t.fail(t.key("find_time"), "", "must not be \"forever\"")
+	}
+	t.duration("ban_time", time.Second, &j.BanTime)
+}
+
+// named reads one [jail.NAME] over the defaults j.
+func (j Jail) named(name string, t *table) Jail {
+	j.Name = name
+	if !validJailName(name) {
+		t.fail(t.path, "use letters, digits, - and _", "%q is not a name for a jail", name)
+	}
+	j.thresholds(t)
+	t.bool("enabled", &j.Enabled)
+	t.bool("simulate", &j.Simulate)
+	there := t.each("packs", false, func(path, pack string) {
+		if slices.Contains(j.Packs, pack) {
+			t.fail(path, "", "pack %q is named twice", pack)
+			return
+		}
+		j.Packs = append(j.Packs, pack)
+	})
+	if len(j.Packs) == 0 && (there || !t.has("packs")) {
+		t.fail(t.path, `name the packs whose rules it judges, like packs = ["sshd"]`, "the jail has no packs")
+	}
+	t.each("ports", false, func(path, text string) {
+		port, ok := parsePort(text)
+		if !ok {
+			t.fail(path, `write it like "tcp/22" or "udp/5060"`, "%q is not a port", text)
+			return
+		}
+		j.Ports = append(j.Ports, port)
+	})
+	var verdict string
+	if t.string("verdict", &verdict) {
+		switch verdict {
+		case "drop":
+			j.Verdict = decide.Drop
+		case "reject":
+			j.Verdict = decide.Reject
+		default:
+			t.fail(t.key("verdict"), "", `must be "drop" or "reject"; it is %q`, verdict)
+		}
+	}
+	t.done()
+	return j
+}
+
+// validJailName keeps names to what needs no quoting in TOML, on a command line
+// and in a metric.
+func validJailName(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return name != "" && len(name) <= 64 && strings.Trim(name, letters) == "" && name[0] != '-'
+}
+
+// parsePort reads "tcp/22".
+func parsePort(text string) (decide.Port, bool) {
+	proto, number, ok := strings.Cut(text, "/")
+	n, err := strconv.ParseUint(number, 10, 16)
+	if !ok || err != nil || n == 0 || proto != "tcp" && proto != "udp" {
+		return decide.Port{}, false
+	}
+	return decide.Port{Proto: proto, Port: uint16(n)}, true
+}
+
+// Validate says which jails name a pack that is not among packs. The error is an
+// Errors. Jails that are not enabled are looked at too: a typing mistake does not
+// get better by waiting.
+func (c *Config) Validate(packs []string) error {
+	file := c.File
+	if file == "" {
+		file = "built-in configuration"
+	}
+	var errs []*Error
+	for _, j := range c.Jails {
+		for i, pack := range j.Packs {
+			if slices.Contains(packs, pack) {
+				continue
+			}
+			key := "jail." + j.Name + ".packs"
+			element := key + "[" + strconv.Itoa(i) + "]"
+			e := &Error{File: file, Line: c.lines[element], Key: key, Msg: "there is no pack " + strconv.Quote(pack)}
+			if n := nearest(pack, packs); n != "" {
+				e.hint = "did you mean " + strconv.Quote(n) + "?"
+			} else {
+				e.hint = "there are: " + strings.Join(slices.Sorted(slices.Values(packs)), ", ")
+			}
+			errs = append(errs, e)
+		}
+	}
+	return sorted(errs)
+}

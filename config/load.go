@@ -1,0 +1,94 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Load reads a configuration file. An empty path means DefaultPath, which may be
+// missing; a path that is given must exist. The error is an Errors.
+func Load(path string) (*Config, error) {
+	given := path != ""
+	if !given {
+		path = DefaultPath
+	}
+	text, err := readFile(path)
+	if !given && errors.Is(err, fs.ErrNotExist) {
+		return Default(), nil
+	}
+	if err != nil {
+		e := &Error{File: path}
+		if !errors.As(err, &e) {
+			e.Msg, e.hint = err.Error(), "name an existing file with --config, or leave it out for "+DefaultPath
+		}
+		return nil, Errors{e}
+	}
+	return Parse(path, text)
+}
+
+// Parse reads a configuration from memory; name is what errors call it. It looks
+// at nothing outside but the user database and, if the text sets it, whether
+// rules_dir exists. The error is an Errors.
+func Parse(name string, text []byte) (*Config, error) {
+	r := reader{file: name}
+	values := make(map[string]any)
+	if _, err := toml.Decode(string(text), &values); err != nil {
+		e := &Error{File: name, Msg: err.Error()}
+		var syntax toml.ParseError
+		if errors.As(err, &syntax) {
+			e.Line, e.Msg = max(syntax.Position.Line, 1), syntax.Message
+			e.hint = "this is not TOML; https://toml.io shows the syntax"
+		}
+		return nil, Errors{e}
+	}
+	r.lines = locate(string(text))
+	c := r.config(values)
+	c.lines = r.lines
+	if err := sorted(r.errors); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// readFile reads the file after it made sure that nobody but root and the
+// running user could have written it: whoever writes it decides who is locked
+// out, and names files that root opens.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, reason(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	if err := trusted(path, info, os.Geteuid()); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, reason(err)
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("larger than %d KiB", maxFile>>10)
+	}
+	return text, nil
+}
+
+// reason drops the path from a path error: config.Error names it.
+func reason(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}

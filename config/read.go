@@ -1,0 +1,158 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// config reads the whole file.
+func (r *reader) config(values map[string]any) *Config {
+	t := r.table("", values)
+	c := &Config{
+		File:     r.file,
+		StateDir: DefaultStateDir,
+		Socket:   DefaultSocket,
+		RulesDir: DefaultRulesDir,
+	}
+	t.absolute("state_dir", &c.StateDir)
+	t.absolute("socket", &c.Socket)
+	if t.absolute("rules_dir", &c.RulesDir) {
+		r.mustBeDir("rules_dir", c.RulesDir)
+	}
+	t.each("never_ban", false, func(path, s string) { r.guard(path, s, &c.NeverBan) })
+
+	source := t.sub("source")
+	c.Journald = journald(source.sub("journald"))
+	c.Syslog = listeners(source)
+	source.done()
+
+	c.Escalation = escalation(t.sub("escalation"))
+	c.Jails = jails(t)
+	t.done()
+	return c
+}
+
+// absolute reads an absolute path, cleaned.
+func (t *table) absolute(name string, into *string) bool {
+	var path string
+	if !t.string(name, &path) {
+		return false
+	}
+	if !filepath.IsAbs(path) {
+		t.fail(t.key(name), "write the whole path, from / on", "%q is not an absolute path", path)
+		return false
+	}
+	*into = filepath.Clean(path)
+	return true
+}
+
+func (r *reader) mustBeDir(key, dir string) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.fail(key, "make the directory, or remove the key", "%s does not exist", dir)
+	case err != nil:
+		r.fail(key, "", "%v", err)
+	case !info.IsDir():
+		r.fail(key, "", "%s is not a directory", dir)
+	}
+}
+
+// guard reads one entry of never_ban.
+func (r *reader) guard(path, text string, into *NeverBan) {
+	if rest, ok := strings.CutPrefix(text, "@"); ok {
+		set, ok := parseSet(rest)
+		if !ok {
+			r.fail(path, `write it like "@inet filter/trusted4"`, "%q does not name a set of nftables", text)
+			return
+		}
+		into.Sets = append(into.Sets, set)
+		return
+	}
+	p, hint, err := parsePrefix(text)
+	if err != nil {
+		r.fail(path, hint, "%v", err)
+		return
+	}
+	into.Prefixes = append(into.Prefixes, p)
+}
+
+// parseSet reads "family table/set".
+func parseSet(text string) (Set, bool) {
+	family, rest, _ := strings.Cut(text, " ")
+	table, name, _ := strings.Cut(strings.TrimSpace(rest), "/")
+	switch family {
+	case "inet", "ip", "ip6", "netdev", "bridge", "arp":
+	default:
+		return Set{}, false
+	}
+	if table == "" || name == "" || strings.ContainsAny(table+name, "/ \t") {
+		return Set{}, false
+	}
+	return Set{family, table, name}, true
+}
+
+func escalation(t *table) Escalation {
+	e := Escalation{
+		Factor:      2,
+		Max:         5 * units["w"],
+		ForgetAfter: 90 * units["d"],
+	}
+	if t.number("factor", &e.Factor) && !(e.Factor >= 1 && e.Factor <= math.MaxFloat32) {
+		t.fail(t.key("factor"), "1 makes every ban as long as the first", "must be at least 1; it is %v", e.Factor)
+	}
+	t.duration("max", time.Second, &e.Max)
+	t.duration("jitter", 0, &e.Jitter)
+	if e.Jitter == Forever {
+		t.fail(t.key("jitter"), "", "must not be \"forever\"")
+	}
+	t.duration("forget_after", 0, &e.ForgetAfter)
+	t.bool("overall", &e.Overall)
+	t.done()
+	return e
+}
+
+// parsePrefix reads an address or a prefix in the form that bailiff keeps: IPv4
+// unmapped, no bits beyond the length.
+func parsePrefix(text string) (p netip.Prefix, hint string, err error) {
+	if !strings.Contains(text, "/") {
+		a, err := netip.ParseAddr(text)
+		switch {
+		case err != nil && looksLikeName(text):
+			return p, "write its addresses; a name could be pointed elsewhere by whoever runs its DNS",
+				errors.New("host names are not supported: " + text)
+		case err != nil || a.Zone() != "":
+			return p, `write it like "192.0.2.1" or "2001:db8::/64"`, errors.New("not an address: " + text)
+		}
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), "", nil
+	}
+	p, err = netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return p, `write it like "192.0.2.0/24" or "2001:db8::/64"`, errors.New("not a prefix: " + text)
+	case p.Addr().Is4In6() && p.Bits() < 96:
+		return p, "write it as an IPv4 prefix", errors.New("not a prefix of IPv4-mapped addresses: " + text)
+	case p.Addr().Is4In6():
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	if p != p.Masked() {
+		return p, "write " + p.Masked().String() + " for the network, or leave the length out for the host",
+			errors.New("the prefix has bits beyond its length: " + text)
+	}
+	return p, "", nil
+}
+
+// looksLikeName says whether text is a host name rather than a mistyped
+// address: its last label holds a letter and it has no colon.
+func looksLikeName(text string) bool {
+	label := text[strings.LastIndexByte(strings.TrimSuffix(text, "."), '.')+1:]
+	return !strings.Contains(text, ":") &&
+		strings.ContainsAny(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+}

@@ -1,0 +1,212 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// reader collects what is wrong while the tables of one file are read.
+type reader struct {
+	file   string
+	lines  lines
+	errors []*Error
+}
+
+// fail notes an error at a key.
+func (r *reader) fail(key, hint, format string, args ...any) {
+	r.errors = append(r.errors, &Error{
+		File: r.file, Line: r.lines[key], Key: key,
+		Msg: fmt.Sprintf(format, args...), hint: hint,
+	})
+}
+
+// table is one TOML table that is being read. Every method takes one key and
+// leaves its target alone if the key is missing or wrong; done complains of the
+// keys that nobody took.
+type table struct {
+	*reader
+	path   string
+	values map[string]any
+	known  []string
+}
+
+func (r *reader) table(path string, values map[string]any) *table {
+	return &table{reader: r, path: path, values: values}
+}
+
+// key returns the path of a key of the table.
+func (t *table) key(name string) string { return join(t.path, name) }
+
+// has says whether the file sets the key.
+func (t *table) has(name string) bool {
+	_, ok := t.values[name]
+	return ok
+}
+
+func (t *table) done() {
+	for _, name := range slices.Sorted(maps.Keys(t.values)) {
+		if slices.Contains(t.known, name) {
+			continue
+		}
+		hint := ""
+		if n := nearest(name, t.known); n != "" {
+			hint = fmt.Sprintf("did you mean %q?", n)
+		}
+		t.fail(t.key(name), hint, "unknown key")
+	}
+}
+
+// take returns the value of a key if it is there and a T, which TOML calls kind.
+func take[T any](t *table, name, kind string) (value T, ok bool) {
+	t.known = append(t.known, name)
+	raw, there := t.values[name]
+	if !there {
+		return value, false
+	}
+	if value, ok = raw.(T); !ok {
+		t.fail(t.key(name), "", "want %s, not %s", kind, kindOf(raw))
+	}
+	return value, ok
+}
+
+func (t *table) string(name string, into *string) bool {
+	s, ok := take[string](t, name, "a string")
+	if ok {
+		*into = s
+	}
+	return ok
+}
+
+func (t *table) bool(name string, into *bool) {
+	if b, ok := take[bool](t, name, "true or false"); ok {
+		*into = b
+	}
+}
+
+// count reads a whole number of at least least.
+func (t *table) count(name string, least int, into *int) {
+	n, ok := take[int64](t, name, "a whole number")
+	switch {
+	case !ok:
+	case n < int64(least) || n > 1<<31-1:
+		t.fail(t.key(name), "", "must be at least %d, and less than 2^31; it is %d", least, n)
+	default:
+		*into = int(n)
+	}
+}
+
+// number reads a number with or without a fraction.
+func (t *table) number(name string, into *float64) bool {
+	if n, ok := t.values[name].(int64); ok {
+		t.known = append(t.known, name)
+		*into = float64(n)
+		return true
+	}
+	n, ok := take[float64](t, name, "a number")
+	if ok {
+		*into = n
+	}
+	return ok
+}
+
+const durationHint = `write it like "90s", "10m", "1d12h", "5w" or "forever"`
+
+// duration reads a duration of at least least.
+func (t *table) duration(name string, least time.Duration, into *time.Duration) {
+	if n, ok := t.values[name].(int64); ok {
+		t.known = append(t.known, name)
+		t.fail(t.key(name), fmt.Sprintf("write \"%ds\" if you mean seconds", n), "want a duration in quotes, not a number")
+		return
+	}
+	var text string
+	if !t.string(name, &text) {
+		return
+	}
+	d, err := ParseDuration(text)
+	switch {
+	case err != nil:
+		t.fail(t.key(name), durationHint, "%v", err)
+	case d < least:
+		t.fail(t.key(name), "", "%q is too short; the shortest is %q", text, FormatDuration(least))
+	default:
+		*into = d
+	}
+}
+
+// each calls f for every string of an array, with its path, and says whether the
+// key is there. Whole numbers are passed as strings if numbers is set.
+func (t *table) each(name string, numbers bool, f func(path, s string)) bool {
+	list, ok := take[[]any](t, name, "an array of strings")
+	for i, raw := range list {
+		path := fmt.Sprintf("%s[%d]", t.key(name), i)
+		n, isNumber := raw.(int64)
+		s, isString := raw.(string)
+		switch {
+		case isString:
+			f(path, s)
+		case isNumber && numbers:
+			f(path, strconv.FormatInt(n, 10))
+		default:
+			t.fail(path, "", "want a string, not %s", kindOf(raw))
+		}
+	}
+	return ok
+}
+
+// sub returns the table of a key; an empty one if it is missing or wrong.
+func (t *table) sub(name string) *table {
+	values, _ := take[map[string]any](t, name, "a table")
+	return t.table(t.key(name), values)
+}
+
+// subs returns the elements of an array of tables.
+func (t *table) subs(name string) []*table {
+	t.known = append(t.known, name)
+	var list []map[string]any
+	switch raw := t.values[name].(type) {
+	case nil:
+	case []map[string]any:
+		list = raw
+	case []any: // x = [{…}, 1]
+		for i, element := range raw {
+			values, ok := element.(map[string]any)
+			if !ok {
+				t.fail(fmt.Sprintf("%s[%d]", t.key(name), i), "", "want a table, not %s", kindOf(element))
+			}
+			list = append(list, values)
+		}
+	default:
+		t.fail(t.key(name), fmt.Sprintf("write [[%s]]", t.key(name)), "want an array of tables, not %s", kindOf(raw))
+	}
+	var tables []*table
+	for i, values := range list {
+		tables = append(tables, t.table(fmt.Sprintf("%s[%d]", t.key(name), i), values))
+	}
+	return tables
+}
+
+// kindOf names the kind of a decoded TOML value.
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case bool:
+		return "true or false"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number"
+	case time.Time:
+		return "a date"
+	case []any:
+		return "an array"
+	case []map[string]any:
+		return "an array of tables"
+	case map[string]any:
+		return "a table"
+	}
+	return fmt.Sprintf("%T", v)
+}
