@@ -415,7 +415,7 @@ func TestChildKilled(t *testing.T) {
 }
 
 // children are the reader processes of this one.
-func children(t *testing.T) []int {
+func children(t testing.TB) []int {
 	t.Helper()
 	out, err := exec.Command("pgrep", "-f", "journal-reader").Output()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
