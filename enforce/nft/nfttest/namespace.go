@@ -105,6 +105,16 @@ func NFT(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// Load feeds a ruleset to nft(8).
+func Load(t testing.TB, ruleset string) {
+	t.Helper()
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(ruleset)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("nft -f: %v\n%.1000s", err, out)
+	}
+}
+
 // Fresh empties the ruleset, now and after the test.
 func Fresh(t testing.TB) {
 	t.Helper()
