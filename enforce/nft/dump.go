@@ -104,7 +104,10 @@ func (r *reader) setNames(ctx context.Context, family byte, table string) ([]str
 				}
 			}
 		})
-		if err != nil || !interrupted {
+		switch {
+		case errors.Is(err, unix.ENOENT):
+			return nil, nil
+		case err != nil || !interrupted:
 			return names, err
 		}
 	}
