@@ -50,12 +50,13 @@ func ParseDuration(text string) (time.Duration, error) {
 	return total, nil
 }
 
-// FormatDuration is the inverse of ParseDuration, in the fewest units.
+// FormatDuration is the inverse of ParseDuration, in the fewest units. Fractions
+// of a millisecond are dropped.
 func FormatDuration(d time.Duration) string {
-	switch d {
-	case Forever:
+	switch {
+	case d == Forever:
 		return "forever"
-	case 0:
+	case d < time.Millisecond:
 		return "0s"
 	}
 	var b strings.Builder

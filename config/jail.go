@@ -38,7 +38,9 @@ func jails(t *table) []Jail {
 
 	var jails []Jail
 	for _, name := range names {
-		jails = append(jails, base.named(name, all.sub(name)))
+		if jail := all.sub(name); jail.values != nil {
+			jails = append(jails, base.named(name, jail))
+		}
 	}
 	return jails
 }

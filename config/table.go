@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -51,7 +52,7 @@ func (t *table) done() {
 		if slices.Contains(t.known, name) {
 			continue
 		}
-		hint := ""
+		hint := "the keys are: " + strings.Join(t.known, ", ")
 		if n := nearest(name, t.known); n != "" {
 			hint = fmt.Sprintf("did you mean %q?", n)
 		}
@@ -156,7 +157,7 @@ func (t *table) each(name string, numbers bool, f func(path, s string)) bool {
 	return ok
 }
 
-// sub returns the table of a key; an empty one if it is missing or wrong.
+// sub returns the table of a key; one without values if it is missing or wrong.
 func (t *table) sub(name string) *table {
 	values, _ := take[map[string]any](t, name, "a table")
 	return t.table(t.key(name), values)
@@ -165,25 +166,26 @@ func (t *table) sub(name string) *table {
 // subs returns the elements of an array of tables.
 func (t *table) subs(name string) []*table {
 	t.known = append(t.known, name)
-	var list []map[string]any
+	var elements []any
 	switch raw := t.values[name].(type) {
 	case nil:
 	case []map[string]any:
-		list = raw
-	case []any: // x = [{…}, 1]
-		for i, element := range raw {
-			values, ok := element.(map[string]any)
-			if !ok {
-				t.fail(fmt.Sprintf("%s[%d]", t.key(name), i), "", "want a table, not %s", kindOf(element))
-			}
-			list = append(list, values)
+		for _, values := range raw {
+			elements = append(elements, values)
 		}
+	case []any: // x = [{…}, 1]
+		elements = raw
 	default:
 		t.fail(t.key(name), fmt.Sprintf("write [[%s]]", t.key(name)), "want an array of tables, not %s", kindOf(raw))
 	}
 	var tables []*table
-	for i, values := range list {
-		tables = append(tables, t.table(fmt.Sprintf("%s[%d]", t.key(name), i), values))
+	for i, element := range elements {
+		path := fmt.Sprintf("%s[%d]", t.key(name), i)
+		if values, ok := element.(map[string]any); ok {
+			tables = append(tables, t.table(path, values))
+		} else {
+			t.fail(path, "", "want a table, not %s", kindOf(element))
+		}
 	}
 	return tables
 }

@@ -1,0 +1,229 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"bailiff/decide"
+)
+
+var update = flag.Bool("update", false, "rewrite the # want: lines of testdata/bad")
+
+// TestBad loads each bad file, which begins with a line
+//
+//	# want: LINE: KEY: MESSAGE (hint: HINT)
+//
+// for every error it must cause, in order. LINE is counted without those lines.
+func TestBad(t *testing.T) {
+	names, err := filepath.Glob("testdata/bad/*.toml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	for _, name := range names {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for bytes.HasPrefix(text, []byte("# want: ")) {
+				var line []byte
+				line, text, _ = bytes.Cut(text, []byte("\n"))
+				want = append(want, string(line))
+			}
+			_, err = Parse("f", text)
+			var errs Errors
+			if !errors.As(err, &errs) {
+				t.Fatalf("Parse = %v, want Errors", err)
+			}
+			var got []string
+			for _, e := range errs {
+				line := "# want: " + strings.TrimPrefix(e.Error(), "f:")
+				if e.Hint() != "" {
+					line += " (hint: " + e.Hint() + ")"
+				}
+				got = append(got, line)
+			}
+			if *update {
+				all := strings.Join(got, "\n") + "\n" + string(text)
+				if err := os.WriteFile(name, []byte(all), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("errors (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func parseGood(t *testing.T, name string) *Config {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata/good", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(name, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func diff(want, got *Config) string {
+	return cmp.Diff(want, got,
+		cmpopts.IgnoreFields(Config{}, "File", "lines"),
+		cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
+		cmpopts.EquateEmpty())
+}
+
+const day = 24 * time.Hour
+
+func TestDefault(t *testing.T) {
+	want := &Config{
+		StateDir:   "/var/lib/bailiff",
+		Socket:     "/run/bailiff/bailiff.sock",
+		RulesDir:   "/etc/bailiff/rules.d",
+		Journald:   Journald{Enabled: true},
+		Escalation: Escalation{Factor: 2, Max: 35 * day, ForgetAfter: 90 * day},
+		Syslog: []Syslog{{
+			Scheme: "unixgram", Path: "/run/bailiff/log.sock", Protected: true,
+			AllowUID: defaultUIDs(), MaxSkew: 5 * time.Second,
+		}},
+		Jails: []Jail{
+			{
+				Name: "pbx", Enabled: true, Packs: []string{"asterisk"},
+				MaxRetry: 5, FindTime: time.Minute, BanTime: 10 * time.Minute,
+			},
+			{
+				Name: "pbx-slow", Enabled: true, Packs: []string{"asterisk"},
+				MaxRetry: 20, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+			},
+			{
+				Name: "sshd", Enabled: true, Packs: []string{"sshd"},
+				MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+			},
+		},
+	}
+	if d := diff(want, Default()); d != "" {
+		t.Errorf("Default (-want +got):\n%s", d)
+	}
+	if d := diff(want, parseGood(t, "empty.toml")); d != "" {
+		t.Errorf("an empty file (-want +got):\n%s", d)
+	}
+	if err := Default().Validate([]string{"sshd", "asterisk"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDesign(t *testing.T) {
+	want := Default()
+	want.NeverBan = NeverBan{
+		Prefixes: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		Sets:     []Set{{"inet", "filter", "trusted4"}},
+	}
+	want.Syslog = []Syslog{
+		{
+			Scheme: "udp", Addr: netip.MustParseAddrPort("127.0.0.1:5514"),
+			AllowUID: []uint32{0}, Protected: true, MaxSkew: 5 * time.Second,
+		},
+		{
+			Scheme: "udp", Addr: netip.MustParseAddrPort("198.51.100.2:514"),
+			AllowFrom: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32")},
+			Protected: true, MaxSkew: 5 * time.Second,
+		},
+	}
+	pbx, slow, sshd := want.Jails[0], want.Jails[1], want.Jails[2]
+	want.Jails = []Jail{sshd, pbx, slow} // as in the file
+	if d := diff(want, parseGood(t, "design.toml")); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestEverything(t *testing.T) {
+	banTime := 8*day + time.Hour + time.Minute + time.Second + time.Millisecond
+	prefix := netip.MustParsePrefix
+	want := &Config{
+		StateDir: "/srv/bailiff", Socket: "/run/b.sock", RulesDir: "/",
+		NeverBan: NeverBan{
+			Prefixes: []netip.Prefix{
+				prefix("192.0.2.1/32"), prefix("2001:db8::/32"), prefix("192.0.2.2/32"),
+				prefix("192.0.2.0/28"), prefix("0.0.0.0/0"),
+			},
+			Sets: []Set{{"ip6", "table", "set"}},
+		},
+		Journald: Journald{Dir: "/var/log/journal/remote"},
+		Syslog: []Syslog{
+			{
+				Scheme: "tls", Addr: netip.MustParseAddrPort("[2001:db8::1]:6514"),
+				AllowFrom: []netip.Prefix{prefix("2001:db8::/64")}, Protected: true, MaxSkew: time.Minute,
+			},
+			{Scheme: "udp", Addr: netip.MustParseAddrPort("0.0.0.0:514"), MaxSkew: 5 * time.Second},
+			{
+				Scheme: "unix", Path: "/run/b/log", AllowUID: []uint32{0, 12345},
+				Protected: true, MaxSkew: 5 * time.Second,
+			},
+		},
+		Escalation: Escalation{
+			Factor: 3, Max: Forever, Jitter: 10 * time.Second, ForgetAfter: Forever, Overall: true,
+		},
+		Jails: []Jail{
+			{
+				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, FindTime: 10 * time.Minute, BanTime: Forever,
+				Ports:   []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "udp", Port: 5060}},
+				Verdict: decide.Reject, Simulate: true,
+			},
+			{
+				Name: "A_1", Enabled: true, Packs: []string{"c"},
+				MaxRetry: 3, FindTime: time.Hour, BanTime: banTime,
+			},
+		},
+	}
+	if d := diff(want, parseGood(t, "everything.toml")); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestListen(t *testing.T) {
+	var got []string
+	for _, l := range parseGood(t, "everything.toml").Syslog {
+		got = append(got, l.Listen())
+	}
+	want := []string{"tls://[2001:db8::1]:6514", "udp://0.0.0.0:514", "unix:///run/b/log"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestValidateNamesTheUnknownPack(t *testing.T) {
+	c, err := Parse("b.toml", []byte("[jail.a]\npacks = [\n  'sshd',\n  'asterix',\n  'qqqqq',\n]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Validate([]string{"sshd", "asterisk"})
+	want := `b.toml:4: jail.a.packs: there is no pack "asterix"
+b.toml:5: jail.a.packs: there is no pack "qqqqq"`
+	if fmt.Sprint(err) != want {
+		t.Errorf("Validate = %v, want\n%s", err, want)
+	}
+	var errs Errors
+	if !errors.As(err, &errs) || errs.Hint() != "did you mean \"asterisk\"?\nthere are: asterisk, sshd" {
+		t.Errorf("hints: %q", errs.Hint())
+	}
+	err = Default().Validate([]string{"sshd"})
+	if !strings.Contains(fmt.Sprint(err), "built-in configuration: jail.pbx.packs") {
+		t.Errorf("Validate of the built-in configuration = %v", err)
+	}
+}
