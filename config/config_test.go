@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -225,5 +226,76 @@ b.toml:5: jail.a.packs: there is no pack "qqqqq"`
 	err = Default().Validate([]string{"sshd"})
 	if !strings.Contains(fmt.Sprint(err), "built-in configuration: jail.pbx.packs") {
 		t.Errorf("Validate of the built-in configuration = %v", err)
+	}
+}
+
+// TestExample holds the example of the documentation to what it claims: it shows
+// the built-in configuration, and with its examples switched on it loads too.
+func TestExample(t *testing.T) {
+	text, err := os.ReadFile("../docs/bailiff.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse("bailiff.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	pbx, slow, sshd := want.Jails[0], want.Jails[1], want.Jails[2]
+	want.Jails = []Jail{sshd, pbx, slow}
+	if d := diff(want, got); d != "" {
+		t.Errorf("(-built-in +example):\n%s", d)
+	}
+
+	// What is commented out is a key, a table, or an element of never_ban.
+	uncomment := regexp.MustCompile(`(?m)^( *)# ("|\[\[|[a-z_]+ +?=)`)
+	all := uncomment.ReplaceAllString(string(text), "$1$2")
+	all = strings.ReplaceAll(all, "\nrules_dir", "\n# rules_dir") // need not exist here
+	all = strings.ReplaceAll(all, `"root", "syslog"`, `"root"`)   // nor this user
+	got, err = Parse("all of bailiff.toml", []byte(all))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, all)
+	}
+	if len(got.Syslog) != 3 || len(got.NeverBan.Prefixes) != 2 || len(got.NeverBan.Sets) != 1 || len(got.Jails[2].Ports) != 2 {
+		t.Errorf("not everything was switched on: %+v", got)
+	}
+}
+
+// TestEveryKeyIsDocumented takes the keys from the errors that list them.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../docs/bailiff.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const unknown = "qqqqqqqqqqqqqq = 1\n"
+	_, err = Parse("f", []byte(unknown+"[source]\n"+unknown+"[source.journald]\n"+unknown+
+		"[[source.syslog]]\n"+unknown+"[defaults]\n"+unknown+"[escalation]\n"+unknown+"[jail.x]\n"+unknown))
+	var errs Errors
+	if !errors.As(err, &errs) {
+		t.Fatal(err)
+	}
+	tables := 0
+	for _, e := range errs {
+		keys, ok := strings.CutPrefix(e.Hint(), "the keys are: ")
+		if !ok {
+			continue
+		}
+		tables++
+		for key := range strings.SplitSeq(keys, ", ") {
+			if !strings.Contains(string(doc), "`"+key+"`") && !strings.Contains(string(doc), key+"]") &&
+				!strings.Contains(string(doc), "["+key+".") {
+				t.Errorf("%s: configuration.md does not speak of %s", e.Key, key)
+			}
+			if !strings.Contains(string(example), key) && key != "dir" && key != "max_skew" {
+				t.Errorf("%s: bailiff.toml does not show %s", e.Key, key)
+			}
+		}
+	}
+	if tables != 7 {
+		t.Errorf("%d tables list their keys, want 7:\n%v", tables, err)
 	}
 }
