@@ -75,20 +75,20 @@ type Journald struct {
 
 // Syslog is one listener.
 type Syslog struct {
-	// Scheme is udp, tcp, tls, unix or unixgram. Addr is set for the first
-	// three, Path for the others.
+	// Scheme is udp, tcp or unixgram. Addr is set for the first two, Path for
+	// the last.
 	Scheme string
 	Addr   netip.AddrPort
 	Path   string
 	// AllowUID are the users whose processes a loopback or unix listener
 	// takes lines from.
-	AllowUID []uint32
+	AllowUID []int
 	// AllowFrom are the senders that a listener off loopback takes lines
 	// from.
 	AllowFrom []netip.Prefix
-	// Protected says that nobody else can send datagrams in the name of
-	// AllowFrom. It is true of listeners for which that is no question.
-	Protected bool
+	// Trust is what the key path says: "protected" or "open" for UDP off
+	// loopback, and empty where that is no question.
+	Trust string
 	// MaxSkew is how far the stamp of a line may be from the time of its
 	// arrival to be believed.
 	MaxSkew time.Duration

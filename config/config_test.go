@@ -100,7 +100,7 @@ func TestDefault(t *testing.T) {
 		Journald:   Journald{Enabled: true},
 		Escalation: Escalation{Factor: 2, Max: 35 * day, ForgetAfter: 90 * day},
 		Syslog: []Syslog{{
-			Scheme: "unixgram", Path: "/run/bailiff/log.sock", Protected: true,
+			Scheme: "unixgram", Path: "/run/bailiff/log.sock",
 			AllowUID: defaultUIDs(), MaxSkew: 5 * time.Second,
 		}},
 		Jails: []Jail{
@@ -138,12 +138,12 @@ func TestDesign(t *testing.T) {
 	want.Syslog = []Syslog{
 		{
 			Scheme: "udp", Addr: netip.MustParseAddrPort("127.0.0.1:5514"),
-			AllowUID: []uint32{0}, Protected: true, MaxSkew: 5 * time.Second,
+			AllowUID: []int{0}, MaxSkew: 5 * time.Second,
 		},
 		{
 			Scheme: "udp", Addr: netip.MustParseAddrPort("198.51.100.2:514"),
 			AllowFrom: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32")},
-			Protected: true, MaxSkew: 5 * time.Second,
+			Trust:     "protected", MaxSkew: 5 * time.Second,
 		},
 	}
 	pbx, slow, sshd := want.Jails[0], want.Jails[1], want.Jails[2]
@@ -168,13 +168,16 @@ func TestEverything(t *testing.T) {
 		Journald: Journald{Dir: "/var/log/journal/remote"},
 		Syslog: []Syslog{
 			{
-				Scheme: "tls", Addr: netip.MustParseAddrPort("[2001:db8::1]:6514"),
-				AllowFrom: []netip.Prefix{prefix("2001:db8::/64")}, Protected: true, MaxSkew: time.Minute,
+				Scheme: "tcp", Addr: netip.MustParseAddrPort("[2001:db8::1]:601"),
+				AllowFrom: []netip.Prefix{prefix("2001:db8::/64")}, MaxSkew: time.Minute,
 			},
-			{Scheme: "udp", Addr: netip.MustParseAddrPort("0.0.0.0:514"), MaxSkew: 5 * time.Second},
 			{
-				Scheme: "unix", Path: "/run/b/log", AllowUID: []uint32{0, 12345},
-				Protected: true, MaxSkew: 5 * time.Second,
+				Scheme: "udp", Addr: netip.MustParseAddrPort("0.0.0.0:514"), Trust: "open",
+				AllowFrom: []netip.Prefix{prefix("0.0.0.0/0")}, MaxSkew: 5 * time.Second,
+			},
+			{
+				Scheme: "unixgram", Path: "/run/b/log", AllowUID: []int{0, 12345},
+				MaxSkew: 5 * time.Second,
 			},
 		},
 		Escalation: Escalation{
@@ -202,7 +205,7 @@ func TestListen(t *testing.T) {
 	for _, l := range parseGood(t, "everything.toml").Syslog {
 		got = append(got, l.Listen())
 	}
-	want := []string{"tls://[2001:db8::1]:6514", "udp://0.0.0.0:514", "unix:///run/b/log"}
+	want := []string{"tcp://[2001:db8::1]:601", "udp://0.0.0.0:514", "unixgram:///run/b/log"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

@@ -28,7 +28,7 @@ func (r *reader) config(values map[string]any) *Config {
 	t.each("never_ban", false, func(path, s string) { r.guard(path, s, &c.NeverBan) })
 
 	source := t.sub("source")
-	c.Journald = journald(source.sub("journald"))
+	c.Journald = journal(source.sub("journald"))
 	c.Syslog = listeners(source)
 	source.done()
 

@@ -9,13 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bailiff/ingest/syslog"
 )
 
 // defaultListen is the listener of a file that names none: local programs only,
 // and who they are the kernel says.
 const defaultListen = "unixgram:///run/bailiff/log.sock"
 
-func journald(t *table) Journald {
+func journal(t *table) Journald {
 	j := Journald{Enabled: true}
 	t.bool("enabled", &j.Enabled)
 	t.absolute("dir", &j.Dir)
@@ -49,6 +51,7 @@ func listeners(source *table) []Syslog {
 // listener reads one [[source.syslog]].
 func listener(t *table) (l Syslog, ok bool) {
 	defer t.done()
+	before := len(t.errors)
 	l.MaxSkew = 5 * time.Second
 	t.duration("max_skew", 0, &l.MaxSkew)
 	if l.MaxSkew == Forever {
@@ -70,10 +73,10 @@ func listener(t *table) (l Syslog, ok bool) {
 		}
 		l.AllowFrom = append(l.AllowFrom, p)
 	})
-	var openness, url string
-	if t.string("path", &openness) && openness != "protected" && openness != "open" {
-		t.fail(t.key("path"), "", `must be "protected" or "open"; it is %q`, openness)
+	if t.string("path", &l.Trust) && l.Trust != syslog.PathProtected && l.Trust != syslog.PathOpen {
+		t.fail(t.key("path"), "", "must be %q or %q; it is %q", syslog.PathProtected, syslog.PathOpen, l.Trust)
 	}
+	var url string
 	if !t.string("listen", &url) {
 		if !t.has("listen") {
 			t.fail(t.path, `add listen = "udp://127.0.0.1:5514", say`, "the listener has no listen")
@@ -84,11 +87,16 @@ func listener(t *table) (l Syslog, ok bool) {
 		t.fail(t.key("listen"), listenHint, "%v", err)
 		return l, false
 	}
-	l.trust(t, openness)
+	l.trust(t)
+	if opts := l.Options(); len(t.errors) == before {
+		if err := opts.Validate(); err != nil {
+			t.fail(t.path, "", "%v", err)
+		}
+	}
 	return l, true
 }
 
-const listenHint = `write it like "udp://127.0.0.1:5514", "tcp://[2001:db8::1]:601", "tls://192.0.2.1:6514" or "unixgram:///run/bailiff/log.sock"`
+const listenHint = `write it like "udp://127.0.0.1:5514", "tcp://[2001:db8::1]:601" or "unixgram:///run/bailiff/log.sock"`
 
 // parseListen reads the URL of a listener.
 func (l *Syslog) parseListen(url string) error {
@@ -98,34 +106,33 @@ func (l *Syslog) parseListen(url string) error {
 	}
 	l.Scheme = scheme
 	switch scheme {
-	case "udp", "tcp", "tls":
+	case "udp", "tcp":
 		addr, err := netip.ParseAddrPort(rest)
 		if err != nil || addr.Port() == 0 || addr.Addr().Zone() != "" {
 			return fmt.Errorf("%q is not an address and a port", rest)
 		}
 		l.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-	case "unix", "unixgram":
+	case "unixgram":
 		// A socket address holds 108 bytes and a NUL (unix(7)).
-		if !filepath.IsAbs(rest) || len(rest) > 107 {
-			return fmt.Errorf("%q is not an absolute path of at most 107 bytes", rest)
+		if !filepath.IsAbs(rest) || len(rest) > 107 || strings.ContainsAny(rest, "?#%") {
+			return fmt.Errorf("%q is not an absolute path of at most 107 bytes without ?, # and %%", rest)
 		}
 		l.Path = filepath.Clean(rest)
 	default:
-		return fmt.Errorf("%q is not a transport", scheme)
+		return fmt.Errorf("%q is not a transport that this version listens on", scheme)
 	}
 	return nil
 }
 
 // trust settles whom the listener believes: the processes of some users where
 // the kernel can tell who sends, some senders everywhere else.
-func (l *Syslog) trust(t *table, openness string) {
+func (l *Syslog) trust(t *table) {
 	if l.Path != "" || l.Addr.Addr().IsLoopback() {
 		for _, name := range []string{"allow_from", "path"} {
 			if t.has(name) {
 				t.fail(t.key(name), "use allow_uid", "means nothing for a listener that only this machine reaches")
 			}
 		}
-		l.Protected = true
 		if !t.has("allow_uid") {
 			l.AllowUID = defaultUIDs()
 		}
@@ -134,7 +141,7 @@ func (l *Syslog) trust(t *table, openness string) {
 	if t.has("allow_uid") {
 		t.fail(t.key("allow_uid"), "use allow_from", "means nothing for a listener that other machines reach")
 	}
-	if len(l.AllowFrom) == 0 && !t.has("allow_from") {
+	if list, ok := t.values["allow_from"].([]any); ok && len(list) == 0 || !t.has("allow_from") {
 		t.fail(t.path, `add allow_from = ["198.51.100.7"] with the senders you trust`, "a listener off loopback must say whom it takes lines from")
 	}
 	switch {
@@ -144,13 +151,12 @@ func (l *Syslog) trust(t *table, openness string) {
 		t.fail(t.path, `add path = "protected" if nobody else can send in the name of allow_from, and path = "open" if somebody can`,
 			"a UDP listener off loopback must say what its path is")
 	}
-	l.Protected = l.Scheme != "udp" || openness == "protected"
 }
 
 // defaultUIDs are root and, where there is one, the user of the system's syslog
 // daemon.
-func defaultUIDs() []uint32 {
-	uids := []uint32{0}
+func defaultUIDs() []int {
+	uids := []int{0}
 	if uid, err := lookupUser("syslog"); err == nil && !slices.Contains(uids, uid) {
 		uids = append(uids, uid)
 	}
@@ -158,7 +164,7 @@ func defaultUIDs() []uint32 {
 }
 
 // lookupUser returns the number of a user, who may be given by number.
-func lookupUser(name string) (uint32, error) {
+func lookupUser(name string) (int, error) {
 	text := name
 	if _, err := strconv.ParseUint(name, 10, 32); err != nil {
 		u, err := user.Lookup(name)
@@ -171,5 +177,5 @@ func lookupUser(name string) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("user %q has the number %q", name, text)
 	}
-	return uint32(uid), nil
+	return int(uid), nil
 }

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"bailiff/ingest/journald"
+	"bailiff/ingest/syslog"
+	"bailiff/store"
+)
+
+// Store returns the options of the store.
+func (c *Config) Store(log *slog.Logger) store.Options {
+	opts := store.DefaultOptions()
+	opts.Dir, opts.Logger = c.StateDir, log
+	opts.Retain = margin(c.Escalation.ForgetAfter)
+	longest := time.Duration(0)
+	for _, j := range c.Jails {
+		longest = max(longest, j.FindTime)
+	}
+	opts.RetainWindow = margin(longest)
+	return opts
+}
+
+// margin returns how long the store keeps what must be kept for d: a day more,
+// for clocks that are set, and 0, which is for ever, where that cannot be told.
+func margin(d time.Duration) time.Duration {
+	const day = 24 * time.Hour
+	if d > Forever-day {
+		return 0
+	}
+	return d + day
+}
+
+// Journal returns the options of the journal as a source. Its position, how far
+// to read back and the reader's command are the caller's to set.
+func (c *Config) Journal() journald.Options {
+	opts := journald.DefaultOptions()
+	opts.Dir = c.Journald.Dir
+	return opts
+}
+
+// Options returns the options of the listener.
+func (s *Syslog) Options() syslog.Options {
+	opts := syslog.DefaultOptions()
+	opts.Listen = s.Listen()
+	opts.AllowUID, opts.AllowFrom = s.AllowUID, s.AllowFrom
+	opts.Path = s.Trust
+	opts.MaxSkew = s.MaxSkew
+	return opts
+}
