@@ -1,0 +1,128 @@
+package ingest
+
+import "bytes"
+
+// rsyslog's reduction of equal lines: the whole message is
+//
+//	message repeated 3 times: [ Failed password for root …]
+//
+// and stands for three more of what is quoted (runtime/ratelimit.c). At most
+// 800 bytes are quoted, the space in front included.
+const (
+	repeatedOpen  = "message repeated "
+	repeatedMid   = " times: ["
+	repeatedClose = ']'
+	repeatedQuote = 800
+	// maxRepeat is the largest number believed. A larger one is left alone
+	// and the line counts once.
+	maxRepeat = 1000
+)
+
+// SetMessage makes raw, the text of a line behind its header, the message of
+// e. It cuts raw at MaxMessage, cleans it in place (see Clean), unwraps
+// rsyslog's "message repeated", and peels at most one timestamp off the start,
+// which daemons that also log to a console print there themselves. It sets
+// Message, Repeat and, where something is missing, Truncated; it never clears
+// Truncated.
+//
+// Only a whole message can stand for several, and one within another does not:
+// what is quoted is text of whoever caused the line.
+func (e *Entry) SetMessage(raw []byte) {
+	raw = trimRight(raw)
+	if len(raw) > MaxMessage {
+		raw = raw[:MaxMessage]
+		e.Truncated = true
+	}
+	msg := Clean(raw)
+	e.Repeat = 1
+	if quoted, n := unwrap(msg); n > 1 {
+		if len(quoted) >= repeatedQuote {
+			e.Truncated = true
+		}
+		msg, e.Repeat = Clean(quoted), n
+	}
+	e.Message = peelStamp(msg)
+}
+
+// unwrap returns what a whole message quotes and how often it was repeated, or
+// 0 where it is not of that form.
+func unwrap(msg []byte) (quoted []byte, n int) {
+	rest, ok := bytes.CutPrefix(msg, []byte(repeatedOpen))
+	if !ok {
+		return nil, 0
+	}
+	i := 0
+	for i < len(rest) && i < 4 && rest[i] >= '0' && rest[i] <= '9' {
+		n = n*10 + int(rest[i]-'0')
+		i++
+	}
+	rest, ok = bytes.CutPrefix(rest[i:], []byte(repeatedMid))
+	if !ok || n < 2 || n > maxRepeat || len(rest) == 0 || rest[len(rest)-1] != repeatedClose {
+		return nil, 0
+	}
+	quoted = rest[:len(rest)-1]
+	if bytes.HasPrefix(trimLeft(quoted), []byte(repeatedOpen)) {
+		return nil, 0
+	}
+	return quoted, n
+}
+
+// peelStamp returns msg without the timestamp it begins with, if it does:
+//
+//	[2025-05-21 14:53:33] …     Asterisk, on its console and in its files
+//	[2026-11-23 01:39:42.691] …
+//	2026-11-23 01:39:42.691234 …     FreeSWITCH
+func peelStamp(msg []byte) []byte {
+	if len(msg) < len("2006-01-02 15:04:05") || msg[0] != '[' && (msg[0] < '0' || msg[0] > '9') {
+		return msg
+	}
+	b, bracketed := bytes.CutPrefix(msg, []byte("["))
+	i := shape(b, "dddd-dd-dd dd:dd:dd")
+	if i == 0 {
+		i = shape(b, "dddd-dd-ddTdd:dd:dd")
+	}
+	if i == 0 {
+		return msg
+	}
+	b = b[i:]
+	if len(b) > 1 && (b[0] == '.' || b[0] == ',') {
+		i = 1
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		b = b[i:]
+	}
+	for _, zone := range [...]string{"Z", "+dd:dd", "-dd:dd", "+dddd", "-dddd"} {
+		if i = shape(b, zone); i > 0 {
+			b = b[i:]
+			break
+		}
+	}
+	if bracketed {
+		var ok bool
+		if b, ok = bytes.CutPrefix(b, []byte("]")); !ok {
+			return msg
+		}
+	} else if len(b) > 0 && b[0] != ' ' {
+		return msg
+	}
+	return trimLeft(b)
+}
+
+// shape returns len(form) if b begins with it, where d is any digit; else 0.
+func shape(b []byte, form string) int {
+	if len(b) < len(form) {
+		return 0
+	}
+	for i := range len(form) {
+		switch c := b[i]; {
+		case form[i] == 'd':
+			if c < '0' || c > '9' {
+				return 0
+			}
+		case c != form[i]:
+			return 0
+		}
+	}
+	return len(form)
+}

@@ -1,0 +1,100 @@
+package stream
+
+import (
+	"bytes"
+	"io"
+
+	"bailiff/ingest"
+)
+
+const (
+	// bufferSize makes a read worth its system call.
+	bufferSize = 256 << 10
+	// maxLine is how much of a line is kept: the longest message and as much
+	// again for its header.
+	maxLine = 2 * ingest.MaxMessage
+)
+
+// lines cuts a reader into lines.
+type lines struct {
+	r          io.Reader
+	buf        []byte
+	start, end int // what of buf is read and not handed out
+	err        error
+}
+
+func newLines(r io.Reader) lines { return lines{r: r, buf: make([]byte, bufferSize)} }
+
+// next returns the next line without its line feed, and a carriage return in
+// front of that, valid until the next call. cut says that its end was dropped.
+// The last line needs no line feed.
+func (l *lines) next() (line []byte, cut, ok bool) {
+	seen := 0
+	for {
+		if i := bytes.IndexByte(l.buf[l.start+seen:l.end], '\n'); i >= 0 {
+			line = l.buf[l.start : l.start+seen+i]
+			l.start += seen + i + 1
+			break
+		}
+		seen = l.end - l.start
+		if seen > maxLine {
+			line = append([]byte(nil), l.buf[l.start:l.start+maxLine]...)
+			l.skipLine()
+			return line, true, true
+		}
+		if !l.fill() {
+			if seen == 0 {
+				return nil, false, false
+			}
+			line = l.buf[l.start:l.end]
+			l.start = l.end
+			break
+		}
+	}
+	if len(line) > maxLine {
+		return line[:maxLine], true, true
+	}
+	return bytes.TrimSuffix(line, []byte("\r")), false, true
+}
+
+// skipLine passes over everything up to the next line feed.
+func (l *lines) skipLine() {
+	for {
+		if i := bytes.IndexByte(l.buf[l.start:l.end], '\n'); i >= 0 {
+			l.start += i + 1
+			return
+		}
+		l.start = l.end
+		if !l.fill() {
+			return
+		}
+	}
+}
+
+// take returns up to n bytes, whatever they are, valid until the next call; less
+// only at the end of the stream or of the buffer.
+func (l *lines) take(n int) []byte {
+	for l.end-l.start < min(n, bufferSize) && l.fill() {
+	}
+	b := l.buf[l.start:min(l.end, l.start+n)]
+	l.start += len(b)
+	return b
+}
+
+// fill reads more behind what is there and may move what is there. It returns
+// false at the end of the stream.
+func (l *lines) fill() bool {
+	if l.start > 0 {
+		l.end = copy(l.buf, l.buf[l.start:l.end])
+		l.start = 0
+	}
+	for l.err == nil && l.end < len(l.buf) {
+		n, err := l.r.Read(l.buf[l.end:])
+		l.end += n
+		l.err = err
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}

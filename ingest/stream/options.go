@@ -1,0 +1,59 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Format says what a stream consists of.
+type Format string
+
+// The formats of a stream.
+const (
+	// Auto tells each line by how it begins.
+	Auto Format = "auto"
+	// Syslog is lines with a syslog header, with or without priority.
+	Syslog Format = "syslog"
+	// JournalExport is what journalctl -o export writes.
+	JournalExport Format = "journal-export"
+	// Message is bare messages, one a line.
+	Message Format = "message"
+)
+
+var formats = []Format{Auto, Syslog, JournalExport, Message}
+
+// Options configures a Scanner or a Source. The zero value is not valid; start
+// from DefaultOptions.
+type Options struct {
+	// Name is the name of the source.
+	Name string
+	// Format says what the lines are.
+	Format Format
+	// Identifier is the identifier of messages that carry none.
+	Identifier string
+	// Now is the clock; nil means time.Now. Its zone is the zone of stamps
+	// that name none, and its year that of stamps without one.
+	Now func() time.Time
+}
+
+// DefaultOptions returns options that tell the format by themselves.
+func DefaultOptions() Options { return Options{Name: "stream", Format: Auto} }
+
+// Validate reports every option that cannot work.
+func (o Options) Validate() error {
+	var errs []error
+	if o.Name == "" {
+		errs = append(errs, errors.New("name is empty"))
+	}
+	if !slices.Contains(formats, o.Format) {
+		var names []string
+		for _, f := range formats {
+			names = append(names, string(f))
+		}
+		errs = append(errs, fmt.Errorf("format %q is unknown: want %s", o.Format, strings.Join(names, ", ")))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,115 @@
+package stream
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"bailiff/ingest"
+	"bailiff/ingest/syslog"
+)
+
+// Scanner reads entries from a stream one by one. It is for one goroutine.
+type Scanner struct {
+	opts       Options
+	identifier []byte
+	in         lines
+	parser     syslog.Parser
+	block      block
+	entry      ingest.Entry
+	line       int
+	malformed  uint64
+}
+
+// NewScanner returns a scanner of r.
+func NewScanner(r io.Reader, opts Options) (*Scanner, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Scanner{
+		opts:       opts,
+		identifier: []byte(opts.Identifier),
+		in:         newLines(r),
+		entry:      ingest.Entry{Source: opts.Name, UID: -1, PID: -1},
+	}, nil
+}
+
+// Next returns the next entry and the number of the line where it begins,
+// counted from 1, or false at the end of the stream. The entry is valid until
+// Next is called again. Empty lines are passed over. A line beyond
+// ingest.MaxMessage is cut and marked Truncated.
+//
+// Its Time is the stamp of the line, if it has one that is not in the future,
+// and otherwise the time of reading. Nothing is allocated for a line; an entry
+// of the journal costs no more than the growth of a buffer.
+func (s *Scanner) Next() (e *ingest.Entry, line int, ok bool) {
+	for {
+		b, cut, ok := s.in.next()
+		if !ok {
+			return nil, 0, false
+		}
+		s.line++
+		if len(b) == 0 {
+			continue
+		}
+		line := s.line
+		e := &s.entry
+		e.Received = s.opts.Now()
+		e.Time = e.Received
+		e.Truncated = cut
+		switch s.format(b) {
+		case JournalExport:
+			if !s.export(b, e) {
+				continue
+			}
+		case Syslog:
+			s.syslog(b, e)
+		default:
+			s.message(b, e)
+		}
+		e.Truncated = e.Truncated || cut
+		return e, line, true
+	}
+}
+
+// Err returns what ended the stream, nil for its regular end.
+func (s *Scanner) Err() error {
+	if s.in.err == io.EOF {
+		return nil
+	}
+	return s.in.err
+}
+
+// format tells what b is the first line of.
+func (s *Scanner) format(b []byte) Format {
+	switch {
+	case s.opts.Format != Auto:
+		return s.opts.Format
+	case bytes.HasPrefix(b, []byte("__CURSOR=")):
+		// journalctl begins every entry with it (journal export format).
+		return JournalExport
+	}
+	// Lines that turn out to have no header are messages to the parser too.
+	return Syslog
+}
+
+func (s *Scanner) syslog(b []byte, e *ingest.Entry) {
+	h := s.parser.Parse(b, e)
+	e.UID, e.PID, e.Unit = -1, -1, nil
+	if len(e.Identifier) == 0 {
+		e.Identifier = s.identifier
+	}
+	if t := h.Stamp.Time(e.Received); !t.IsZero() && t.Before(e.Received) {
+		e.Time = t
+	}
+}
+
+func (s *Scanner) message(b []byte, e *ingest.Entry) {
+	e.Host, e.ProcID, e.Unit, e.Fields = nil, nil, nil, nil
+	e.UID, e.PID = -1, -1
+	e.Identifier = s.identifier
+	e.SetMessage(b)
+}

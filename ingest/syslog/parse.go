@@ -1,0 +1,203 @@
+package syslog
+
+import (
+	"bytes"
+
+	"bailiff/ingest"
+)
+
+// Header is what the header of a line says beside the labels of an Entry.
+type Header struct {
+	// Priority is 8 × facility + severity, at most 191; -1 where the line
+	// has none.
+	Priority int
+	// Stamp is when the sender says that it wrote the line.
+	Stamp Stamp
+}
+
+// Parser splits lines. The zero value is ready; one Parser serves one goroutine.
+type Parser struct {
+	sd structured
+}
+
+var bom = []byte("\ufeff")
+
+// Parse splits one line, without its framing, into the header and the message.
+// It sets Host, Identifier, ProcID, Fields and, through Entry.SetMessage,
+// Message, Repeat and Truncated; the rest of e is the caller's. The byte fields
+// are slices of line, which is cleaned in place. Nothing is allocated.
+//
+// These layouts are known, each after <PRI>, and those with a stamp also
+// without it, as in files:
+//
+//	1 STAMP HOST APP PROCID MSGID SD MSG            RFC 5424
+//	Nov 23 01:38:44 HOST TAG[PID]: MSG              RFC 3164
+//	2026-11-23T01:38:44.6+00:00 HOST TAG[PID]: MSG  rsyslog's ForwardFormat
+//	Nov 23 01:38:44 TAG[PID]: MSG                   /dev/log
+//	TAG[PID]: MSG
+//	37972: HOST: *Nov 23 01:38:44.6 UTC: %TAG: MSG  Cisco, with optional parts
+//	MSG
+//
+// Parse never fails. A header ends where it stops to look like one, and all
+// that follows is the message, so that nothing a daemon writes behind its tag
+// can move the end of the header. A word is taken for a tag only if it looks
+// like the name of a program and ends in a colon; an address never does, so
+// that no address is taken from a message that has no tag.
+func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
+	e.Host, e.Identifier, e.ProcID, e.Fields = nil, nil, nil, nil
+	e.Truncated = false
+	h := Header{Priority: -1}
+
+	b := bytes.TrimPrefix(line, bom)
+	b, h.Priority = cutPriority(b)
+	if h.Priority >= 0 {
+		if rest, ok := p.rfc5424(b, &h, e); ok {
+			e.SetMessage(rest)
+			return h
+		}
+		b = bytes.TrimLeft(b, " ")
+	}
+	s, rest, stamped := cutStamp(b)
+	if stamped {
+		h.Stamp = s
+		e.SetMessage(hostAndTag(rest, e))
+		return h
+	}
+	if h.Priority >= 0 {
+		var ok bool
+		if b, ok = cisco(b, &h, e); !ok {
+			b, _ = cutTag(b, e)
+		}
+	}
+	e.SetMessage(b)
+	return h
+}
+
+// cutPriority removes <PRI>. It returns -1 and all of b if there is none.
+func cutPriority(b []byte) (rest []byte, pri int) {
+	if len(b) < 3 || b[0] != '<' {
+		return b, -1
+	}
+	i := 1
+	for ; i < len(b) && i < 4 && isDigit(b[i]); i++ {
+		pri = pri*10 + int(b[i]-'0')
+	}
+	if i == 1 || i == len(b) || b[i] != '>' || pri > 191 {
+		return b, -1
+	}
+	return b[i+1:], pri
+}
+
+// hostAndTag takes HOST TAG[PID]: or TAG[PID]: from b, the text behind a stamp,
+// and returns what is left. RFC 3164 demands a host, so the first word is one
+// unless it is a tag or cannot be a name.
+func hostAndTag(b []byte, e *ingest.Entry) []byte {
+	if rest, ok := cutTag(b, e); ok {
+		return rest
+	}
+	n := 0
+	for n < len(b) && inHost(b[n]) {
+		n++
+	}
+	if n == 0 || n > maxHost || n == len(b) || b[n] != ' ' {
+		return b
+	}
+	e.Host = b[:n]
+	b = bytes.TrimLeft(b[n:], " ")
+	b = bytes.TrimPrefix(b, []byte(": ")) // Cisco ASA: "fw1 : %ASA-6-302013: …"
+	b, _ = cutTag(b, e)
+	return b
+}
+
+// cutTag takes "TAG: " or "TAG[PID]:" from the start of b.
+func cutTag(b []byte, e *ingest.Entry) (rest []byte, ok bool) {
+	n, dots := 0, 0
+	for n < len(b) && inTag(b[n]) {
+		if b[n] == '.' {
+			dots++
+		}
+		n++
+	}
+	if n == 0 || n == len(b) || n > maxTag || dots >= 3 && holdsIPv4(b[:n]) {
+		return b, false
+	}
+	tag := b[:n]
+	var pid []byte
+	bracketed := b[n] == '['
+	if bracketed {
+		n++
+		start := n
+		for n < len(b) && inPID(b[n]) {
+			n++
+		}
+		pid = b[start:n]
+		if n+1 >= len(b) || b[n] != ']' {
+			return b, false
+		}
+		n++
+	}
+	if b[n] != ':' {
+		return b, false
+	}
+	n++
+	if !bracketed && n < len(b) && b[n] != ' ' {
+		return b, false
+	}
+	e.Identifier, e.ProcID = tag, pid
+	return b[n:], true
+}
+
+// holdsIPv4 says that four numbers joined by dots stand somewhere in b.
+func holdsIPv4(b []byte) bool {
+	dots, digits := 0, 0
+	for _, c := range b {
+		switch {
+		case isDigit(c):
+			digits++
+			if dots == 3 {
+				return true
+			}
+		case c == '.' && digits > 0:
+			dots++
+			digits = 0
+		default:
+			dots, digits = 0, 0
+		}
+	}
+	return false
+}
+
+const (
+	maxHost = 255 // RFC 5424 section 6
+	maxTag  = 128 // RFC 3164 says 32 and programs do not care
+)
+
+// The characters of the parts of a header. There is no colon in a tag, and no
+// dot in a process number, so that neither can be an address.
+var class = func() (t [256]uint8) {
+	for c := range 256 {
+		alnum := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+		if alnum || contains(".-_/()@+%#*~!", c) {
+			t[c] |= tagChar
+		}
+		if alnum || contains("-_", c) {
+			t[c] |= pidChar
+		}
+		if alnum || contains(".-_:/@+%#[]", c) || c >= 0x80 {
+			t[c] |= hostChar
+		}
+	}
+	return t
+}()
+
+const (
+	tagChar = 1 << iota
+	pidChar
+	hostChar
+)
+
+func contains(s string, c int) bool { return bytes.IndexByte([]byte(s), byte(c)) >= 0 }
+
+func inTag(c byte) bool  { return class[c]&tagChar != 0 }
+func inPID(c byte) bool  { return class[c]&pidChar != 0 }
+func inHost(c byte) bool { return class[c]&hostChar != 0 }

@@ -1,0 +1,217 @@
+package syslog
+
+import (
+	"bytes"
+	"time"
+)
+
+// Stamp is the timestamp of a header as it was written. The zero value stands
+// for none.
+type Stamp struct {
+	// Year is 0 where the layout has none (RFC 3164).
+	Year, Month, Day     int
+	Hour, Minute, Second int
+	Nanosecond           int
+	// Offset is the zone in seconds east of UTC, if Zoned.
+	Offset int
+	// Zoned and Fractional say that the stamp has a numeric zone and a
+	// fraction of a second.
+	Zoned, Fractional bool
+}
+
+// IsZero says that there is no stamp.
+func (s Stamp) IsZero() bool { return s.Month == 0 }
+
+// Time returns the moment of the stamp. What the stamp does not say is taken
+// from now: the zone is now's, and the year is the one that puts the stamp
+// closest before now, or up to a day after it. It is the zero time for the
+// zero Stamp.
+func (s Stamp) Time(now time.Time) time.Time {
+	switch {
+	case s.IsZero():
+		return time.Time{}
+	case s.Zoned:
+		return s.in(s.Year, time.UTC).Add(-time.Duration(s.Offset) * time.Second)
+	case s.Year != 0:
+		return s.in(s.Year, now.Location())
+	}
+	latest := now.AddDate(0, 0, 1)
+	t := s.in(latest.Year(), now.Location())
+	if t.After(latest) {
+		t = s.in(latest.Year()-1, now.Location())
+	}
+	return t
+}
+
+func (s Stamp) in(year int, loc *time.Location) time.Time {
+	return time.Date(year, time.Month(s.Month), s.Day, s.Hour, s.Minute, s.Second, s.Nanosecond, loc)
+}
+
+// trusted returns when a line with stamp s happened: at the stamp if that is
+// precise and within skew of received, and never after received.
+func (s Stamp) trusted(received time.Time, skew time.Duration) time.Time {
+	if !s.Zoned || !s.Fractional {
+		return received
+	}
+	t := s.Time(received)
+	if t.After(received) || received.Sub(t) > skew {
+		return received
+	}
+	return t
+}
+
+// parseRFC3339 reads a stamp like 2026-11-23T01:38:44.613981+00:00 (RFC 3339
+// section 5.6; RFC 5424 section 6.2.3), with any number of digits in the
+// fraction and with or without a zone. It returns how many bytes it read, 0 if
+// b does not begin with such a stamp.
+func parseRFC3339(b []byte) (s Stamp, n int) {
+	if len(b) < 19 || b[4] != '-' || b[7] != '-' || b[10] != 'T' {
+		return Stamp{}, 0
+	}
+	century, ok1 := two(b)
+	year, ok2 := two(b[2:])
+	month, ok3 := two(b[5:])
+	day, ok4 := two(b[8:])
+	if !ok1 || !ok2 || !ok3 || !ok4 || month < 1 || month > 12 || day < 1 || day > 31 {
+		return Stamp{}, 0
+	}
+	s = Stamp{Year: century*100 + year, Month: month, Day: day}
+	if !s.clock(b[11:]) {
+		return Stamp{}, 0
+	}
+	n = 19 + s.fraction(b[19:])
+	n += s.zone(b[n:])
+	return s, n
+}
+
+// parseBSD reads the stamp of RFC 3164, "Nov 23 01:38:44", and what is made of
+// it: a day of one digit with or without padding, a year behind the day (Cisco
+// ASA), a fraction of a second.
+func parseBSD(b []byte) (s Stamp, n int) {
+	if len(b) < len("Nov 1 01:38:44") || b[3] != ' ' {
+		return Stamp{}, 0
+	}
+	if s.Month = month(b); s.Month == 0 {
+		return Stamp{}, 0
+	}
+	n = 4
+	if b[n] == ' ' {
+		n++
+	}
+	for ; n < len(b) && n < 6 && isDigit(b[n]); n++ {
+		s.Day = s.Day*10 + int(b[n]-'0')
+	}
+	if s.Day < 1 || s.Day > 31 || n == len(b) || b[n] != ' ' {
+		return Stamp{}, 0
+	}
+	n++
+	if len(b) > n+5 && b[n+4] == ' ' {
+		century, ok1 := two(b[n:])
+		year, ok2 := two(b[n+2:])
+		if !ok1 || !ok2 {
+			return Stamp{}, 0
+		}
+		s.Year = century*100 + year
+		n += 5
+	}
+	if !s.clock(b[n:]) {
+		return Stamp{}, 0
+	}
+	n += len("01:38:44")
+	n += s.fraction(b[n:])
+	return s, n
+}
+
+// clock reads 01:38:44. It takes the leap second.
+func (s *Stamp) clock(b []byte) bool {
+	if len(b) < 8 || b[2] != ':' || b[5] != ':' {
+		return false
+	}
+	var ok1, ok2, ok3 bool
+	s.Hour, ok1 = two(b)
+	s.Minute, ok2 = two(b[3:])
+	s.Second, ok3 = two(b[6:])
+	return ok1 && ok2 && ok3 && s.Hour < 24 && s.Minute < 60 && s.Second <= 60
+}
+
+// fraction reads .613981 and returns its length; digits behind the ninth say
+// nothing.
+func (s *Stamp) fraction(b []byte) int {
+	if len(b) < 2 || b[0] != '.' || !isDigit(b[1]) {
+		return 0
+	}
+	i, unit := 1, 100_000_000
+	for ; i < len(b) && isDigit(b[i]); i++ {
+		s.Nanosecond += int(b[i]-'0') * unit
+		unit /= 10
+	}
+	s.Fractional = true
+	return i
+}
+
+// zone reads Z, +01:00 or +0100 and returns its length.
+func (s *Stamp) zone(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	if b[0] == 'Z' {
+		s.Zoned = true
+		return 1
+	}
+	if b[0] != '+' && b[0] != '-' || len(b) < 5 {
+		return 0
+	}
+	hours, ok := two(b[1:])
+	n := 3
+	if b[n] == ':' {
+		n++
+	}
+	if !ok || len(b) < n+2 {
+		return 0
+	}
+	minutes, ok := two(b[n:])
+	if !ok || hours > 23 || minutes > 59 {
+		return 0
+	}
+	s.Offset = (hours*60 + minutes) * 60
+	if b[0] == '-' {
+		s.Offset = -s.Offset
+	}
+	s.Zoned = true
+	return n + 2
+}
+
+// two reads two digits.
+func two(b []byte) (int, bool) {
+	if !isDigit(b[0]) || !isDigit(b[1]) {
+		return 0, false
+	}
+	return int(b[0]-'0')*10 + int(b[1]-'0'), true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+// month returns the number of the month that b begins with, or 0.
+func month(b []byte) int {
+	for i := 0; i < len(months); i += 3 {
+		if months[i] == b[0] && months[i+1] == b[1] && months[i+2] == b[2] {
+			return i/3 + 1
+		}
+	}
+	return 0
+}
+
+// cutStamp removes a stamp of either layout from the start of b. What follows
+// it must be a space, or nothing.
+func cutStamp(b []byte) (s Stamp, rest []byte, ok bool) {
+	s, n := parseBSD(b)
+	if n == 0 {
+		s, n = parseRFC3339(b)
+	}
+	if n == 0 || n < len(b) && b[n] != ' ' {
+		return Stamp{}, b, false
+	}
+	return s, bytes.TrimLeft(b[n:], " "), true
+}

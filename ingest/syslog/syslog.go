@@ -1,0 +1,185 @@
+// Package syslog receives syslog lines and splits them into a header and a
+// message.
+//
+// [Parser] reads every layout that senders use in practice and never fails: it
+// keeps what it understood and leaves the rest in the message. [Listener] is the
+// source: a UDP, TCP or unix datagram socket.
+//
+// # Trust
+//
+// Nothing in a line says who wrote it. What is known of the sender is the peer
+// of the socket (Entry.Peer), or on a unix socket its credentials (Entry.UID,
+// Entry.PID), and a listener refuses and counts what comes from others than
+// those allowed. Any local process can write to a port on this machine, so what
+// Options.AllowUID says of UDP and TCP listeners must be held by the firewall.
+//
+// # Time
+//
+// A line happened when it was received, unless its stamp has a zone and a
+// fraction of a second and is within Options.MaxSkew of our clock.
+package syslog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"bailiff/ingest"
+)
+
+// Listener is one syslog socket. It implements ingest.Source and
+// ingest.Counter. Its methods may be called at any time and concurrently, except
+// that Run is called once.
+type Listener struct {
+	opts Options
+	ep   endpoint
+	log  *slog.Logger
+	n    tally
+
+	mu   sync.Mutex
+	sock socket // nil before Bind
+}
+
+// socket is one kind of transport, bound.
+type socket interface {
+	addr() net.Addr
+	// serve hands out lines until ctx is done and what had arrived by then is
+	// handed out too; it closes the socket.
+	serve(ctx context.Context, h ingest.Handler) error
+	close() error
+}
+
+// New returns a listener. It opens nothing and starts nothing.
+func New(opts Options) (*Listener, error) {
+	opts.Name = cmp.Or(opts.Name, opts.Listen)
+	if err := opts.Validate(); err != nil {
+		return nil, fmt.Errorf("syslog source %s: %w", opts.Name, err)
+	}
+	ep, err := parseListen(opts.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("syslog source %s: %w", opts.Name, err)
+	}
+	if len(opts.AllowUID) == 0 {
+		opts.AllowUID = []int{0}
+	}
+	opts.AllowFrom = slices.Clone(opts.AllowFrom)
+	for i, p := range opts.AllowFrom {
+		opts.AllowFrom[i] = unmapPrefix(p)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	log := opts.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Listener{opts: opts, ep: ep, log: log.With("source", opts.Name)}, nil
+}
+
+// unmapPrefix turns ::ffff:192.0.2.0/120 into 192.0.2.0/24.
+func unmapPrefix(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked()
+}
+
+// Name returns Options.Name.
+func (l *Listener) Name() string { return l.opts.Name }
+
+// Network returns "udp", "tcp" or "unixgram".
+func (l *Listener) Network() string { return l.ep.network }
+
+// Loopback says that only processes of this machine can reach the listener.
+func (l *Listener) Loopback() bool { return !l.ep.remote() }
+
+// AllowUID returns the users whose local processes may write to the listener.
+func (l *Listener) AllowUID() []int { return slices.Clone(l.opts.AllowUID) }
+
+// LocalPort returns the port of a UDP or TCP listener, 0 before Bind if the
+// kernel chooses it, and 0 for a unix socket.
+//
+// Local processes reach the port over the loopback interface whatever address
+// it is bound to, and a packet does not say who sent it. So for every listener
+// with a LocalPort the firewall must let out to it, over loopback, only packets
+// of the users in AllowUID.
+func (l *Listener) LocalPort() uint16 {
+	switch a := l.Addr().(type) {
+	case *net.UDPAddr:
+		return uint16(a.Port)
+	case *net.TCPAddr:
+		return uint16(a.Port)
+	}
+	return l.ep.addr.Port()
+}
+
+// Addr returns the address that the listener is bound to; nil before Bind.
+func (l *Listener) Addr() net.Addr {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sock == nil {
+		return nil
+	}
+	return l.sock.addr()
+}
+
+// Bind opens the socket, so that a port in use is known before anything
+// starts. From then on the kernel keeps what arrives. Binding twice is binding
+// once. An error is an *Error with a remedy where one is known.
+func (l *Listener) Bind() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sock != nil {
+		return nil
+	}
+	var err error
+	switch l.ep.network {
+	case "udp":
+		l.sock, err = bindUDP(l)
+	case "tcp":
+		l.sock, err = bindTCP(l)
+	default:
+		l.sock, err = bindUnixgram(l)
+	}
+	if err != nil {
+		l.sock = nil
+		return explain(l.opts.Listen, err)
+	}
+	return nil
+}
+
+// Close gives up a listener that was bound and will not run. After Run it does
+// nothing.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sock == nil {
+		return nil
+	}
+	if err := l.sock.close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// Run binds unless that was done, and hands out lines until ctx is done and
+// what had been received by then is handed out too. It calls h from one
+// goroutine for UDP and unix sockets and from one for each TCP connection.
+// Reading goes on only as fast as h returns.
+func (l *Listener) Run(ctx context.Context, h ingest.Handler) error {
+	if err := l.Bind(); err != nil {
+		return err
+	}
+	l.log.Info("listening", "addr", l.Addr().String())
+	if err := l.sock.serve(ctx, h); err != nil {
+		return fmt.Errorf("listen on %s: %w", l.opts.Listen, err)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package syslog
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"bailiff/ingest"
+)
+
+// worker makes entries of the lines of one goroutine. What is known of the
+// sender is set in entry by whoever reads the socket.
+type worker struct {
+	l      *Listener
+	h      ingest.Handler
+	parser Parser
+	entry  ingest.Entry
+}
+
+func newWorker(l *Listener, h ingest.Handler) *worker {
+	return &worker{l: l, h: h, entry: ingest.Entry{Source: l.opts.Name, UID: -1, PID: -1}}
+}
+
+// deliver hands out one line; cut says that its end is missing.
+func (w *worker) deliver(line []byte, cut bool) {
+	e := &w.entry
+	header := w.parser.Parse(line, e)
+	e.Truncated = e.Truncated || cut
+	e.Received = w.l.opts.Now()
+	e.Time = header.Stamp.trusted(e.Received, w.l.opts.MaxSkew)
+	if e.Truncated {
+		w.l.n.truncated.Add(1)
+	}
+	w.h(e)
+	w.l.n.delivered.Add(1)
+}
+
+const (
+	// drainQuiet is how long nothing must arrive for a socket to be empty.
+	drainQuiet = 2 * time.Millisecond
+	// drainAtMost bounds the end against a sender that never stops.
+	drainAtMost = time.Second
+)
+
+// drain lets a reader go on, once its context has ended, until it has read
+// what was waiting. Whoever ends the context wakes the reader by a deadline in
+// the past.
+type drain struct {
+	conn interface{ SetReadDeadline(time.Time) error }
+	end  time.Time // zero until the context has ended
+}
+
+// before prepares a read.
+func (d *drain) before() {
+	if !d.end.IsZero() {
+		d.conn.SetReadDeadline(earlier(time.Now().Add(drainQuiet), d.end))
+	}
+}
+
+// again says, of a read that failed with err, that it was only woken by the end
+// of the context and what is waiting is still to be read.
+func (d *drain) again(err error) bool {
+	if !d.end.IsZero() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	d.end = time.Now().Add(drainAtMost)
+	return true
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
