@@ -35,7 +35,7 @@ func Open(opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: opts, log: log.With("part", "store"), lock: lock}
+	s := &Store{opts: opts, log: log, lock: lock}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, lock.release())
 	}

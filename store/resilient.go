@@ -261,13 +261,11 @@ func (r *Resilient) Record(p netip.Prefix, limit int) ([]decide.Decision, error)
 // Mark is Store.Mark.
 func (r *Resilient) Mark(source string) (cursor []byte, ok bool, err error) {
 	r.mu.Lock()
-	s, m, kept := r.store, r.kept.marks[source], r.kept.marks != nil
+	s := r.store
+	cursor, ok = r.kept.marks[source]
 	r.mu.Unlock()
-	if kept && m != nil {
-		return m, true, nil
-	}
-	if s == nil {
-		return nil, false, nil
+	if ok || s == nil {
+		return cursor, ok, nil
 	}
 	return s.Mark(source)
 }
