@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -16,18 +17,33 @@ import (
 	"bailiff/ingest"
 )
 
-// TestMain turns this binary into the process that TestKill kills when
-// STORE_TEST_COMMIT names a directory.
+// TestMain turns this binary into another process of a test: one that commits
+// until it is killed, or one that opens a store and says what memory it takes.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("STORE_TEST_COMMIT"); dir != "" {
-		size, err := strconv.Atoi(os.Getenv("STORE_TEST_SIZE"))
-		if err == nil {
+	var err error
+	switch dir := os.Getenv("STORE_TEST_DIR"); os.Getenv("STORE_TEST_ROLE") {
+	case "":
+		os.Exit(m.Run())
+	case "commit":
+		var size int
+		if size, err = strconv.Atoi(os.Getenv("STORE_TEST_SIZE")); err == nil {
 			err = commitForEver(dir, size)
 		}
+	case "rest":
+		err = rest(dir)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+}
+
+// self returns the command that runs this binary in a role.
+func self(ctx context.Context, role, dir string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), "STORE_TEST_ROLE="+role, "STORE_TEST_DIR="+dir)
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 // crashBan is the n-th ban of one commit of commitForEver.
@@ -107,9 +123,8 @@ func TestKill(t *testing.T) {
 // acknowledged that many commits, and returns the last it acknowledged.
 func commitAndKill(t *testing.T, dir string, size int, commits uint64) uint64 {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "STORE_TEST_COMMIT="+dir, "STORE_TEST_SIZE="+strconv.Itoa(size))
-	cmd.Stderr = os.Stderr
+	cmd := self(t.Context(), "commit", dir)
+	cmd.Env = append(cmd.Env, "STORE_TEST_SIZE="+strconv.Itoa(size))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
