@@ -21,8 +21,8 @@ import (
 // with these an eighth of it.
 const readSize = 64 << 10
 
-// dumpAttempts bounds how often a dump that a commit interrupted is repeated.
-const dumpAttempts = 8
+// dumpAttempts bounds how often a dump that something came between is repeated.
+const dumpAttempts = 20
 
 // errInterrupted says that the ruleset changed during every attempt to read it.
 var errInterrupted = errors.New("the ruleset changed while it was read")
@@ -69,10 +69,15 @@ type setID struct {
 	name   string
 }
 
-// elements hands every element of a set to add. Before each attempt it calls
-// reset; with errInterrupted add has seen a last attempt that may have missed
-// or repeated elements.
-func (r *reader) elements(ctx context.Context, id setID, reset func(), add func(rawElement)) error {
+// elements hands every element of a set to add, which says whether it is new
+// to it. Each attempt begins with reset; after errInterrupted add has seen a
+// last attempt that missed or repeated elements.
+//
+// The kernel remembers how far a dump has come as a number of elements. While
+// it resizes a hash set, which it does behind the back of whoever filled it,
+// their order changes: as many as come twice are missed, and nothing in the
+// answer says so. That is why an element that is not new begins another attempt.
+func (r *reader) elements(ctx context.Context, id setID, reset func(), add func(rawElement) bool) error {
 	request := message(unix.NFT_MSG_GETSETELEM, netlink.Dump, id.family, text(unix.NFTA_SET_ELEM_LIST_TABLE, id.table),
 		text(unix.NFTA_SET_ELEM_LIST_SET, id.name))
 	for range dumpAttempts {
@@ -80,8 +85,11 @@ func (r *reader) elements(ctx context.Context, id setID, reset func(), add func(
 			return err
 		}
 		reset()
-		interrupted, err := r.dump(request, func(body []byte) { eachElement(body, add) })
-		if err != nil || !interrupted {
+		repeated := false
+		interrupted, err := r.dump(request, func(body []byte) {
+			eachElement(body, func(e rawElement) { repeated = !add(e) || repeated })
+		})
+		if err != nil || !interrupted && !repeated {
 			return err
 		}
 	}

@@ -51,18 +51,6 @@ func (h *found) forget(b *ban) {
 	}
 }
 
-// carry is the carrier that knows everything already.
-func (h *found) carry(_ context.Context, t transaction) error {
-	for s, elements := range t {
-		for target, e := range elements {
-			if old, ok := h.sets[s][target]; ok && e.put {
-				e.carry(old)
-			}
-		}
-	}
-	return nil
-}
-
 // replaced is a transaction that makes the changes on an empty table, with the
 // counters of what stands.
 func (h *found) replaced(changes []change) transaction {
@@ -178,10 +166,14 @@ func (f *Firewall) inspectChains(chains []*nftables.Chain, have *found) {
 // matching anything.
 func readElements(ctx context.Context, r *reader, id setID, s shape) (map[target]state, error) {
 	elements := make(map[target]state)
-	err := r.elements(ctx, id, func() { clear(elements) }, func(e rawElement) {
-		if t, ok := s.target(e.key); ok {
-			elements[t] = stateOf(e)
+	err := r.elements(ctx, id, func() { clear(elements) }, func(e rawElement) bool {
+		t, ok := s.target(e.key)
+		if !ok {
+			return true
 		}
+		_, known := elements[t]
+		elements[t] = stateOf(e)
+		return !known
 	})
 	return elements, err
 }

@@ -52,10 +52,20 @@ func ReadSet(family, table, set string) ([]netip.Prefix, error) {
 		return nil, describe(op, err)
 	}
 	defer r.close()
+	type boundary struct {
+		key string
+		end bool
+	}
 	var elements []rawElement
-	err = r.elements(context.Background(), setID{byte(fam), table, set}, func() { elements = nil }, func(e rawElement) {
+	seen := make(map[boundary]bool)
+	reset := func() { elements = nil; clear(seen) }
+	err = r.elements(context.Background(), setID{byte(fam), table, set}, reset, func(e rawElement) bool {
 		e.key = bytes.Clone(e.key)
 		elements = append(elements, e)
+		at := boundary{string(e.key), e.end}
+		known := seen[at]
+		seen[at] = true
+		return !known
 	})
 	if err != nil {
 		return nil, describe(op, err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -252,19 +251,14 @@ func TestAListingLoadsAgain(t *testing.T) {
 
 func TestWithoutTheRight(t *testing.T) {
 	nfttest.Need(t)
-	result := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread goes with its lost right
+	var err error
+	nfttest.OnThread(func() {
 		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var none [2]unix.CapUserData
-		if err := unix.Capset(&hdr, &none[0]); err != nil {
-			result <- err
-			return
+		if err = unix.Capset(&hdr, &none[0]); err == nil {
+			_, err = nft.New(nft.DefaultOptions())
 		}
-		_, err := nft.New(nft.DefaultOptions())
-		result <- err
-	}()
-	err := <-result
+	})
 	hinted := (interface{ Hint() string })(nil)
 	if !errors.Is(err, nft.ErrPermission) || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "root") {
 		t.Errorf("New: %v, want ErrPermission with a hint", err)

@@ -71,8 +71,12 @@ func (f *Firewall) become(ctx context.Context, changes []change) error {
 		}
 	}
 	var errs []error
+	carry := f.lookUp // the dump may have missed some
+	if !have.exists {
+		carry = func(context.Context, transaction) error { return nil }
+	}
 	for batch := range slices.Chunk(missing, f.opt.BatchSize) {
-		err := f.commit(ctx, batch, have.carry)
+		err := f.commit(ctx, batch, carry)
 		errs = append(errs, err)
 		if fatal(err) {
 			return errors.Join(errs...)

@@ -254,7 +254,12 @@ func listenUDP(t *testing.T, addr string) net.PacketConn {
 
 func listenOn(t *testing.T, h *nfttest.Host, addr string) (c net.PacketConn) {
 	t.Helper()
-	h.Do(t, func() { c = listenUDP(t, addr) })
+	var err error
+	h.Do(t, func() { c, err = net.ListenPacket("udp", net.JoinHostPort(addr, "0")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
 	return c
 }
 

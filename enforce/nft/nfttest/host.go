@@ -84,22 +84,37 @@ func (h *Host) Command(name string, args ...string) *exec.Cmd {
 
 // Do runs f on a thread that is on the host: sockets it opens, and those a
 // net.Dialer opens for it to a literal address, are the host's, and stay so
-// wherever they are used.
+// wherever they are used. f must not end the test: it is another goroutine.
 func (h *Host) Do(t testing.TB, f func()) {
 	t.Helper()
-	entered := make(chan error, 1)
+	var err error
+	OnThread(func() {
+		if err = unix.Setns(int(h.netns.Fd()), unix.CLONE_NEWNET); err == nil {
+			f()
+		}
+	})
+	if err != nil {
+		t.Fatalf("host %s: enter its namespace: %v", h.Name, err)
+	}
+}
+
+// OnThread runs f on a thread that ends with it, so f may change what belongs
+// to a thread: namespaces, capabilities. It returns when f has. The
+// main thread cannot end, and /proc/self/net and /proc/net show its network,
+// so it is kept out of the way.
+func OnThread(f func()) {
+	done := make(chan struct{})
 	go func() {
-		defer close(entered)
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := unix.Setns(int(h.netns.Fd()), unix.CLONE_NEWNET); err != nil {
-			entered <- err
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			OnThread(f)
 			return
 		}
 		f()
 	}()
-	if err := <-entered; err != nil {
-		t.Fatalf("host %s: enter its namespace: %v", h.Name, err)
-	}
+	<-done
 }
 
 // path names the host's namespace for other processes.
@@ -111,27 +126,18 @@ func (h *Host) ip(t testing.TB, args ...string) {
 }
 
 // newNetns makes a network namespace that lives as long as the file.
-func newNetns(t testing.TB) *os.File {
+func newNetns(t testing.TB) (netns *os.File) {
 	t.Helper()
-	type made struct {
-		file *os.File
-		err  error
-	}
-	result := make(chan made)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			result <- made{err: err}
-			return
+	var err error
+	OnThread(func() {
+		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
+			netns, err = os.Open("/proc/thread-self/ns/net")
 		}
-		file, err := os.Open("/proc/thread-self/ns/net")
-		result <- made{file, err}
-	}()
-	m := <-result
-	if m.err != nil {
-		t.Fatalf("make a network namespace: %v", m.err)
+	})
+	if err != nil {
+		t.Fatalf("make a network namespace: %v", err)
 	}
-	return m.file
+	return netns
 }
 
 // nodad is the argument that spares an IPv6 address the second of duplicate
