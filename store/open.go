@@ -51,7 +51,7 @@ func (s *Store) open() error {
 		return err
 	}
 	opts := s.opts.badger()
-	if err := checkTables(opts.Dir); err != nil {
+	if err := checkTables(opts); err != nil {
 		return &Error{Kind: ErrCorrupt, Dir: s.opts.Dir, Err: err}
 	}
 	db, err := openBadger(opts)
@@ -84,7 +84,7 @@ func checkVersion(dir string) error {
 		if _, err := os.Stat(filepath.Join(dir, "badger", badger.ManifestFilename)); err == nil {
 			return &Error{Kind: ErrCorrupt, Dir: dir, Err: errors.New("the file version is missing")}
 		}
-		if err := os.WriteFile(name, []byte(strconv.Itoa(Version)+"\n"), 0o600); err != nil {
+		if err := writeVersion(name); err != nil {
 			return &Error{Kind: ErrUnwritable, Dir: dir, Err: err}
 		}
 		return nil
@@ -99,6 +99,20 @@ func checkVersion(dir string) error {
 		return &Error{Kind: ErrNewer, Dir: dir, Err: fmt.Errorf("version %d, this program knows %d", v, Version)}
 	}
 	return nil
+}
+
+// writeVersion makes the version file, which is there whole or not at all even
+// if the power goes.
+func writeVersion(name string) error {
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, Version)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
 }
 
 // dirLock is a lock on a directory that ends with the process.

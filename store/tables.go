@@ -2,22 +2,37 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/table"
 )
 
-// checkTables looks at the end of each of Badger's tables. A table that lost its
-// tail (its pages were not written when the power went) makes Badger panic in a
-// goroutine of its own, where nobody can recover; damage anywhere else Badger
-// finds by checksum.
-func checkTables(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+// checkTables looks at the end of each table that Badger's manifest names. A
+// table that lost its tail (its pages were not written when the power went) makes
+// Badger panic in a goroutine of its own, where nobody can recover; damage
+// elsewhere Badger finds by checksum. Tables beyond the manifest are what a kill
+// left half made, and Badger removes them.
+func checkTables(opts badger.Options) error {
+	f, err := os.Open(filepath.Join(opts.Dir, badger.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a new store
+	}
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	defer f.Close()
+	manifest, _, err := badger.ReplayManifestFile(f, opts.ExternalMagicVersion, opts)
+	if err != nil {
+		return err
+	}
+	for id := range manifest.Tables {
+		name := table.NewFilename(id, opts.Dir)
 		if err := checkTable(name); err != nil {
 			return fmt.Errorf("%s: %w", filepath.Base(name), err)
 		}
