@@ -67,9 +67,14 @@ func cutPrefix(b []byte) (p netip.Prefix, rest []byte, err error) {
 	case bits > 128:
 		return netip.Prefix{}, nil, errKey
 	case addr.Is4In6() && bits >= 96:
-		return netip.PrefixFrom(addr.Unmap(), bits-96), rest, nil
+		p = netip.PrefixFrom(addr.Unmap(), bits-96)
+	default:
+		p = netip.PrefixFrom(addr, bits)
 	}
-	return netip.PrefixFrom(addr, bits), rest, nil
+	if p != p.Masked() {
+		return netip.Prefix{}, nil, errKey
+	}
+	return p, rest, nil
 }
 
 // appendTime appends t so that keys sort by time, before 1970 too.
