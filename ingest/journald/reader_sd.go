@@ -19,8 +19,9 @@ import (
 const (
 	// poll is how long the reader sleeps at the end of the journal. journald
 	// announces new entries up to 250 ms late (it coalesces the inotify
-	// event), but they can be read from the mapped file at once.
-	poll = 10 * time.Millisecond
+	// event), but they can be read from the mapped file at once. With 8 ms a
+	// line is seen within 10 ms, for 1 % of a core.
+	poll = 8 * time.Millisecond
 	// process is a Wait that only lets libsystemd take in files that came or
 	// went.
 	process = time.Millisecond

@@ -130,19 +130,18 @@ func (s *Source) record(r *record) error {
 		Received:   received,
 		Host:       r.host,
 		Identifier: r.identifier,
-		Message:    r.message,
 		Vouched:    true,
 		Unit:       r.unit,
 		UID:        r.uid,
 		PID:        r.pid,
 		Cursor:     r.cursor,
-		Repeat:     1,
 		Truncated:  r.truncated,
 	}
+	s.entry.SetMessage(r.message)
 	s.handler(&s.entry)
 	s.cursor = append(s.cursor[:0], r.cursor...)
 	s.delivered.Add(1)
-	if r.truncated {
+	if s.entry.Truncated {
 		s.truncated.Add(1)
 	}
 	return nil
