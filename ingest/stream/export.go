@@ -9,9 +9,12 @@ import (
 	"bailiff/ingest"
 )
 
-// maxBlock bounds what is kept of one journal entry; further fields are passed
-// over.
-const maxBlock = 64 << 10
+const (
+	// maxFields is how many fields journald lets an entry have.
+	maxFields = 1024
+	// maxValue is how much of one value is kept.
+	maxValue = ingest.MaxMessage
+)
 
 // block is one entry of the journal export format (systemd.io,
 // JOURNAL_EXPORT_FORMATS): lines NAME=value, or NAME alone followed by the
@@ -19,26 +22,38 @@ const maxBlock = 64 << 10
 type block struct {
 	text   []byte
 	fields []field
+	name   []byte // of a field whose value is being read
 }
 
 // field is where the name and the value lie in text.
-type field struct{ name, value, end int }
+type field struct {
+	name, value, end int
+	cut              bool // there was more of the value
+}
 
 // Field returns the first value of a field of the journal.
 func (b *block) Field(name string) (value []byte, ok bool) {
-	for _, f := range b.fields {
-		if string(b.text[f.name:f.value]) == name {
-			return b.text[f.value:f.end:f.end], true
-		}
-	}
-	return nil, false
+	value, _, ok = b.find(name)
+	return value, ok
 }
 
-func (b *block) add(name, value []byte) {
-	if len(b.text)+len(name)+len(value) > maxBlock {
+func (b *block) find(name string) (value []byte, cut, ok bool) {
+	for _, f := range b.fields {
+		if string(b.text[f.name:f.value]) == name {
+			return b.text[f.value:f.end:f.end], f.cut, true
+		}
+	}
+	return nil, false, false
+}
+
+func (b *block) add(name, value []byte, cut bool) {
+	if len(b.fields) == maxFields {
 		return
 	}
-	f := field{name: len(b.text)}
+	if len(value) > maxValue {
+		value, cut = value[:maxValue], true
+	}
+	f := field{name: len(b.text), cut: cut}
 	b.text = append(b.text, name...)
 	f.value = len(b.text)
 	b.text = append(b.text, value...)
@@ -51,7 +66,7 @@ func (b *block) add(name, value []byte) {
 func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 	s.block.text, s.block.fields = s.block.text[:0], s.block.fields[:0]
 	complete := s.readBlock(first)
-	message, ok := s.block.Field("MESSAGE")
+	message, cut, ok := s.block.find("MESSAGE")
 	if !complete || !ok {
 		s.malformed++
 		return false
@@ -70,6 +85,7 @@ func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 			e.Time = t
 		}
 	}
+	e.Truncated = cut
 	e.SetMessage(message)
 	return true
 }
@@ -80,45 +96,38 @@ func (s *Scanner) get(name string) []byte {
 }
 
 // readBlock collects the fields up to the empty line, or the end of the stream.
-func (s *Scanner) readBlock(line []byte) bool {
-	for {
-		name, value, ok := bytes.Cut(line, []byte("="))
-		if ok {
-			s.block.add(name, value)
+func (s *Scanner) readBlock(line []byte) (complete bool) {
+	var cut bool
+	for more := true; more && len(line) > 0; {
+		if name, value, ok := bytes.Cut(line, []byte("=")); ok {
+			s.block.add(name, value, cut)
 		} else if !s.readBinary(line) {
 			return false
 		}
-		var more bool
-		if line, _, more = s.in.next(); !more {
-			return true
-		}
-		s.line++
-		if len(line) == 0 {
-			return true
+		if line, cut, more = s.in.next(); more {
+			s.line++
 		}
 	}
+	return true
 }
 
 // readBinary reads the value of a field whose name stood alone on a line.
 func (s *Scanner) readBinary(name []byte) bool {
-	name = append(s.block.text[len(s.block.text):], name...)
+	s.block.name = append(s.block.name[:0], name...)
 	size := s.in.take(8)
 	if len(size) < 8 {
 		return false
 	}
-	n := binary.LittleEndian.Uint64(size)
-	for kept := false; ; kept = true {
-		value := s.in.take(int(min(n, maxBlock)))
-		if !kept {
-			s.block.add(name, value)
+	left := binary.LittleEndian.Uint64(size)
+	for first := true; first || left > 0; first = false {
+		value := s.in.take(int(min(left, bufferSize)))
+		if len(value) == 0 && left > 0 {
+			return false
 		}
 		s.line += bytes.Count(value, []byte("\n"))
-		n -= uint64(len(value))
-		if n == 0 {
-			break
-		}
-		if len(value) == 0 {
-			return false
+		left -= uint64(len(value))
+		if first {
+			s.block.add(s.block.name, value, left > 0)
 		}
 	}
 	end := s.in.take(1)

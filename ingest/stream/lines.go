@@ -21,6 +21,8 @@ type lines struct {
 	buf        []byte
 	start, end int // what of buf is read and not handed out
 	err        error
+	skip       bool // pass over everything up to the next line feed
+	fills      int  // how often something was read
 }
 
 func newLines(r io.Reader) lines { return lines{r: r, buf: make([]byte, bufferSize)} }
@@ -29,6 +31,7 @@ func newLines(r io.Reader) lines { return lines{r: r, buf: make([]byte, bufferSi
 // front of that, valid until the next call. cut says that its end was dropped.
 // The last line needs no line feed.
 func (l *lines) next() (line []byte, cut, ok bool) {
+	l.skipRest()
 	seen := 0
 	for {
 		if i := bytes.IndexByte(l.buf[l.start+seen:l.end], '\n'); i >= 0 {
@@ -38,8 +41,9 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 		}
 		seen = l.end - l.start
 		if seen > maxLine {
-			line = append([]byte(nil), l.buf[l.start:l.start+maxLine]...)
-			l.skipLine()
+			line = l.buf[l.start : l.start+maxLine]
+			l.start += maxLine
+			l.skip = true
 			return line, true, true
 		}
 		if !l.fill() {
@@ -57,23 +61,23 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 	return bytes.TrimSuffix(line, []byte("\r")), false, true
 }
 
-// skipLine passes over everything up to the next line feed.
-func (l *lines) skipLine() {
-	for {
+// skipRest passes over what is left of a line that was cut.
+func (l *lines) skipRest() {
+	for l.skip {
 		if i := bytes.IndexByte(l.buf[l.start:l.end], '\n'); i >= 0 {
 			l.start += i + 1
+			l.skip = false
 			return
 		}
 		l.start = l.end
-		if !l.fill() {
-			return
-		}
+		l.skip = l.fill()
 	}
 }
 
 // take returns up to n bytes, whatever they are, valid until the next call; less
 // only at the end of the stream or of the buffer.
 func (l *lines) take(n int) []byte {
+	l.skipRest()
 	for l.end-l.start < min(n, bufferSize) && l.fill() {
 	}
 	b := l.buf[l.start:min(l.end, l.start+n)]
@@ -93,6 +97,7 @@ func (l *lines) fill() bool {
 		l.end += n
 		l.err = err
 		if n > 0 {
+			l.fills++
 			return true
 		}
 	}

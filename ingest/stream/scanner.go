@@ -19,6 +19,9 @@ type Scanner struct {
 	entry      ingest.Entry
 	line       int
 	malformed  uint64
+
+	now     time.Time // when the buffer was last filled
+	nowFill int       // and which filling that was
 }
 
 // NewScanner returns a scanner of r.
@@ -57,7 +60,7 @@ func (s *Scanner) Next() (e *ingest.Entry, line int, ok bool) {
 		}
 		line := s.line
 		e := &s.entry
-		e.Received = s.opts.Now()
+		e.Received = s.received()
 		e.Time = e.Received
 		e.Truncated = cut
 		switch s.format(b) {
@@ -102,12 +105,26 @@ func (s *Scanner) syslog(b []byte, e *ingest.Entry) {
 	if len(e.Identifier) == 0 {
 		e.Identifier = s.identifier
 	}
-	if t := h.Stamp.Time(e.Received); !t.IsZero() && t.Before(e.Received) {
+	s.happened(h.Stamp, e)
+}
+
+// happened sets the time of e to its stamp.
+func (s *Scanner) happened(stamp syslog.Stamp, e *ingest.Entry) {
+	if t := stamp.Time(e.Received); !t.IsZero() && t.Before(e.Received) {
 		e.Time = t
 	}
 }
 
+// received is when the current line was read.
+func (s *Scanner) received() time.Time {
+	if s.nowFill != s.in.fills {
+		s.now, s.nowFill = s.opts.Now(), s.in.fills
+	}
+	return s.now
+}
+
 func (s *Scanner) message(b []byte, e *ingest.Entry) {
+	s.happened(syslog.LeadingStamp(b), e)
 	e.Host, e.ProcID, e.Unit, e.Fields = nil, nil, nil, nil
 	e.UID, e.PID = -1, -1
 	e.Identifier = s.identifier

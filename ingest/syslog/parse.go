@@ -11,7 +11,8 @@ type Header struct {
 	// Priority is 8 × facility + severity, at most 191; -1 where the line
 	// has none.
 	Priority int
-	// Stamp is when the sender says that it wrote the line.
+	// Stamp is when the sender says that it wrote the line: the header's
+	// stamp, or without one that which the message begins with.
 	Stamp Stamp
 }
 
@@ -68,6 +69,9 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 		if b, ok = cisco(b, &h, e); !ok {
 			b, _ = cutTag(b, e)
 		}
+	}
+	if h.Stamp.IsZero() {
+		h.Stamp = LeadingStamp(b)
 	}
 	e.SetMessage(b)
 	return h

@@ -27,7 +27,7 @@ func (p *Parser) rfc5424(b []byte, h *Header, e *ingest.Entry) (msg []byte, ok b
 		return nil, false
 	}
 	b = b[i+1:]
-	s, n := parseRFC3339(b)
+	s, n := parseISO(b, 'T')
 	if n == 0 && len(b) > 0 && b[0] == '-' {
 		n = 1
 	}

@@ -23,28 +23,39 @@ type Stamp struct {
 func (s Stamp) IsZero() bool { return s.Month == 0 }
 
 // Time returns the moment of the stamp. What the stamp does not say is taken
-// from now: the zone is now's, and the year is the one that puts the stamp
-// closest before now, or up to a day after it. It is the zero time for the
-// zero Stamp.
+// from now: the zone is now's, and the year is the last in which the stamp lies
+// no more than a day after now. It is the zero time for the zero Stamp and for
+// a day that does not exist.
 func (s Stamp) Time(now time.Time) time.Time {
 	switch {
 	case s.IsZero():
 		return time.Time{}
 	case s.Zoned:
-		return s.in(s.Year, time.UTC).Add(-time.Duration(s.Offset) * time.Second)
+		t := s.in(s.Year, time.UTC)
+		if t.IsZero() {
+			return t
+		}
+		return t.Add(-time.Duration(s.Offset) * time.Second)
 	case s.Year != 0:
 		return s.in(s.Year, now.Location())
 	}
-	latest := now.AddDate(0, 0, 1)
-	t := s.in(latest.Year(), now.Location())
-	if t.After(latest) {
-		t = s.in(latest.Year()-1, now.Location())
+	limit := now.Add(24 * time.Hour)
+	latest := limit.Year()
+	for year := latest; year > latest-9; year-- { // February 29 is up to 8 years back
+		if t := s.in(year, now.Location()); !t.IsZero() && !t.After(limit) {
+			return t
+		}
 	}
-	return t
+	return time.Time{}
 }
 
+// in puts the stamp into a year. A leap second is the one before.
 func (s Stamp) in(year int, loc *time.Location) time.Time {
-	return time.Date(year, time.Month(s.Month), s.Day, s.Hour, s.Minute, s.Second, s.Nanosecond, loc)
+	t := time.Date(year, time.Month(s.Month), s.Day, s.Hour, s.Minute, min(s.Second, 59), s.Nanosecond, loc)
+	if t.Day() != s.Day && s.Day > 28 {
+		return time.Time{}
+	}
+	return t
 }
 
 // trusted returns when a line with stamp s happened: at the stamp if that is
@@ -54,18 +65,18 @@ func (s Stamp) trusted(received time.Time, skew time.Duration) time.Time {
 		return received
 	}
 	t := s.Time(received)
-	if t.After(received) || received.Sub(t) > skew {
+	if age := received.Sub(t); age < 0 || age > skew {
 		return received
 	}
 	return t
 }
 
-// parseRFC3339 reads a stamp like 2026-11-23T01:38:44.613981+00:00 (RFC 3339
-// section 5.6; RFC 5424 section 6.2.3), with any number of digits in the
-// fraction and with or without a zone. It returns how many bytes it read, 0 if
-// b does not begin with such a stamp.
-func parseRFC3339(b []byte) (s Stamp, n int) {
-	if len(b) < 19 || b[4] != '-' || b[7] != '-' || b[10] != 'T' {
+// parseISO reads a stamp like 2026-11-23T01:38:44.613981+00:00 (RFC 3339 section
+// 5.6; RFC 5424 section 6.2.3), with sep in place of the T, any number of digits
+// in the fraction, and with or without a zone. It returns how many bytes it
+// read, 0 if b does not begin with such a stamp.
+func parseISO(b []byte, sep byte) (s Stamp, n int) {
+	if len(b) < 19 || b[4] != '-' || b[7] != '-' || b[10] != sep {
 		return Stamp{}, 0
 	}
 	century, ok1 := two(b)
@@ -208,10 +219,18 @@ func month(b []byte) int {
 func cutStamp(b []byte) (s Stamp, rest []byte, ok bool) {
 	s, n := parseBSD(b)
 	if n == 0 {
-		s, n = parseRFC3339(b)
+		s, n = parseISO(b, 'T')
 	}
 	if n == 0 || n < len(b) && b[n] != ' ' {
 		return Stamp{}, b, false
 	}
 	return s, bytes.TrimLeft(b[n:], " "), true
+}
+
+// LeadingStamp returns the stamp that a message without a header begins with, as
+// in the files of Asterisk, "[2026-11-23 01:39:42.691] …", and FreeSWITCH; the
+// zero Stamp if there is none. Entry.SetMessage removes it.
+func LeadingStamp(msg []byte) Stamp {
+	s, _ := parseISO(bytes.TrimPrefix(msg, []byte("[")), ' ')
+	return s
 }
