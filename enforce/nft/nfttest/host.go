@@ -98,10 +98,10 @@ func (h *Host) Do(t testing.TB, f func()) {
 	}
 }
 
-// OnThread runs f on a thread that ends with it, so f may change what belongs
-// to a thread: namespaces, capabilities. It returns when f has. The
-// main thread cannot end, and /proc/self/net and /proc/net show its network,
-// so it is kept out of the way.
+// OnThread runs f on a thread that ends with it, so that f may change what
+// belongs to a thread: namespaces, capabilities. It returns when f has. The
+// main thread cannot end, and its network is what /proc/self/net and /proc/net
+// show, so it is kept out of the way.
 func OnThread(f func()) {
 	done := make(chan struct{})
 	go func() {
