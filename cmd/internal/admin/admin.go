@@ -19,10 +19,6 @@ import (
 	"net/http"
 )
 
-// DefaultSocket is where the daemon listens unless the configuration says
-// otherwise.
-const DefaultSocket = "/run/bailiff/bailiff.sock"
-
 // Error is a refusal that a person can act on. The API carries it as
 // {"error":…,"hint":…} with Status as the HTTP status, and the client hands it
 // out again as it was made. [http.StatusBadRequest] means that the question was

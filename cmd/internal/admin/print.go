@@ -41,6 +41,9 @@ func (p *Printer) paint(c color, s string) string {
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
 }
 
+// Faint returns s dimmed, if colours are allowed.
+func (p *Printer) Faint(s string) string { return p.paint(dim, s) }
+
 // table aligns rows; the first is the header. Every line starts with indent.
 func (p *Printer) table(b *bytes.Buffer, indent string, rows [][]string) {
 	var widths []int

@@ -71,7 +71,10 @@ func TestClientServer(t *testing.T) {
 			unbanned = r
 			return sampleBans()[1:], nil
 		},
-		Why:    func(_ context.Context, p netip.Prefix) (Why, error) { asked = p; return Why{Prefix: p, Banned: true}, nil },
+		Why: func(_ context.Context, p netip.Prefix) (Why, error) {
+			asked = p
+			return Why{Prefix: p, Banned: true}, nil
+		},
 		Status: func(context.Context) (Status, error) { return Status{Version: "v1"}, nil },
 		Reload: func(context.Context) (string, error) { return "1 pack", nil },
 	})

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+
+	"bailiff/cmd/internal/admin"
+)
+
+func unbanCommand(f *flags) *cobra.Command {
+	var all, offline bool
+	cmd := &cobra.Command{
+		Use:   "unban ADDR|PREFIX... | --all [--offline]",
+		Short: "Lift bans",
+		Long: `Unban lifts every ban that covers an address or touches a prefix, and names
+each. It succeeds if there was none: what was asked for holds.
+
+With --all --offline it works without a daemon: it removes the kernel table and
+ends the stored bans. That needs root, and no daemon on the same state_dir.`,
+		Example: `  bailiff unban 203.0.113.9 2001:db8::/64`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req := admin.UnbanRequest{All: all}
+			for _, arg := range args {
+				p, err := admin.ParsePrefix(arg)
+				if err != nil {
+					return err
+				}
+				req.Prefixes = append(req.Prefixes, p)
+			}
+			switch {
+			case all == (len(args) > 0):
+				return usage("usage: "+cmd.UseLine(), "name addresses, or --all")
+			case offline && !all:
+				return usage("say --all --offline", "--offline lifts all bans")
+			}
+			result, err := f.unban(cmd, req, offline)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd, result)
+			}
+			for _, p := range req.Prefixes {
+				if !touched(result.Lifted, p) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s was not banned\n", admin.ShortPrefix(p))
+				}
+			}
+			return printer(cmd).Lifted(result.Lifted)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "lift all bans")
+	cmd.Flags().BoolVar(&offline, "offline", false, "with --all, work without a daemon")
+	f.daemonFlags(cmd)
+	return cmd
+}
+
+// unban asks the daemon, or does its work.
+func (f *flags) unban(cmd *cobra.Command, req admin.UnbanRequest, offline bool) (admin.UnbanResult, error) {
+	if offline {
+		return f.unbanOffline(cmd.Context())
+	}
+	client, err := f.client()
+	if err != nil {
+		return admin.UnbanResult{}, err
+	}
+	return client.Unban(cmd.Context(), req)
+}
+
+// touched says whether one of the bans overlaps p.
+func touched(bans []admin.Ban, p netip.Prefix) bool {
+	for _, b := range bans {
+		if b.Prefix.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}
