@@ -22,7 +22,6 @@ package syslog
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,7 +35,7 @@ import (
 
 // Listener is one syslog socket. It implements ingest.Source and
 // ingest.Counter. Its methods may be called at any time and concurrently, except
-// that Run is called once.
+// that one Run must have returned before the next.
 type Listener struct {
 	opts Options
 	ep   endpoint
@@ -44,7 +43,7 @@ type Listener struct {
 	n    tally
 
 	mu   sync.Mutex
-	sock socket // nil before Bind
+	sock socket // nil unless bound
 }
 
 // socket is one kind of transport, bound.
@@ -120,7 +119,7 @@ func (l *Listener) LocalPort() uint16 {
 	return l.ep.addr.Port()
 }
 
-// Addr returns the address that the listener is bound to; nil before Bind.
+// Addr returns the address that the listener is bound to; nil unless it is.
 func (l *Listener) Addr() net.Addr {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,16 +154,11 @@ func (l *Listener) Bind() error {
 	return nil
 }
 
-// Close gives up a listener that was bound and will not run. After Run it does
-// nothing.
+// Close gives up a listener that was bound and will not run. It is not for one
+// that runs: ending the context of Run closes that.
 func (l *Listener) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.sock == nil {
-		return nil
-	}
-	if err := l.sock.close(); !errors.Is(err, net.ErrClosed) {
-		return err
+	if sock := l.swap(nil); sock != nil {
+		return sock.close()
 	}
 	return nil
 }
@@ -172,14 +166,26 @@ func (l *Listener) Close() error {
 // Run binds unless that was done, and hands out lines until ctx is done and
 // what had been received by then is handed out too. It calls h from one
 // goroutine for UDP and unix sockets and from one for each TCP connection.
-// Reading goes on only as fast as h returns.
+// Reading goes on only as fast as h returns. When Run has returned the socket is
+// closed, and Run may be called again.
 func (l *Listener) Run(ctx context.Context, h ingest.Handler) error {
 	if err := l.Bind(); err != nil {
 		return err
 	}
-	l.log.Info("listening", "addr", l.Addr().String())
-	if err := l.sock.serve(ctx, h); err != nil {
+	l.mu.Lock()
+	sock := l.sock
+	l.mu.Unlock()
+	defer l.swap(nil)
+	l.log.Info("listening", "addr", sock.addr().String())
+	if err := sock.serve(ctx, h); err != nil {
 		return fmt.Errorf("listen on %s: %w", l.opts.Listen, err)
 	}
 	return nil
+}
+
+func (l *Listener) swap(sock socket) (old socket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old, l.sock = l.sock, sock
+	return old
 }
