@@ -42,7 +42,7 @@ func ParseDuration(text string) (time.Duration, error) {
 		if number == "" || size == 0 {
 			return 0, fmt.Errorf("%q is not a duration", text)
 		}
-		if err != nil || n > int64(Forever-1-total)/int64(size) {
+		if err != nil || n > int64(Forever-total)/int64(size) {
 			return 0, fmt.Errorf("%q is too long; the longest is \"forever\"", text)
 		}
 		total += time.Duration(n) * size

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/binary"
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -55,6 +57,10 @@ func TestEveryCutRecordIsRefused(t *testing.T) {
 		if err := new(record).unmarshalBinary(whole[:n]); err == nil {
 			t.Errorf("the first %d of %d bytes are taken for a record", n, len(whole))
 		}
+	}
+	endless := binary.AppendUvarint(appendEvidence(nil, nil)[:1], 1)
+	if _, err := evidence(binary.AppendUvarint(endless, math.MaxUint64)); err == nil {
+		t.Error("a line of 2^64-1 bytes is read")
 	}
 	whole[0]++
 	if err := new(record).unmarshalBinary(whole); err == nil {

@@ -146,6 +146,9 @@ func (s *Store) lift(d *draft, lift *decide.Decision) error {
 	if err := rec.unmarshalBinary(value); err != nil {
 		return err
 	}
+	if !rec.Until.IsZero() && !rec.Until.After(lift.At) {
+		return nil // it had ended by itself
+	}
 	rec.ended = lift.At
 	lines, err := d.get(decisionKey(kindEvidence, &rec.Decision))
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"bailiff/decide"
 	"bailiff/ingest"
 )
@@ -205,6 +207,14 @@ func TestInterruptedLargeCommit(t *testing.T) {
 				bans, err := s.Bans(now)
 				if len(bans) != tc.want || err != nil {
 					t.Errorf("%d bans, %v, want %d", len(bans), err, tc.want)
+				}
+				err = s.db.View(func(txn *badger.Txn) error {
+					return scan(txn, []byte{kindRedo}, false, func(it *badger.Item) error {
+						return fmt.Errorf("%q of the redo log is left", it.Key())
+					})
+				})
+				if err != nil {
+					t.Error(err)
 				}
 				if err := s.Close(); err != nil {
 					t.Fatal(err)

@@ -103,6 +103,7 @@ func TestDamageIsRefused(t *testing.T) {
 		"manifest overwritten": overwrite("badger/MANIFEST", "not a manifest, but long enough for one"),
 		"manifest empty":       overwrite("badger/MANIFEST", ""),
 		"table overwritten":    overwrite("badger/*.sst", strings.Repeat("garbage ", 1000)),
+		"table zeroed":         overwrite("badger/*.sst", strings.Repeat("\x00", 8000)),
 		"version overwritten":  overwrite("version", "one\n"),
 		"version empty":        overwrite("version", ""),
 		"version missing": func(t *testing.T, dir string) {

@@ -77,15 +77,18 @@ func commits() []Batch {
 	old := ban("192.0.2.1/32", "old", now.Add(-3*time.Hour))
 	alarm := ban("192.0.2.9/32", "sshd", now.Add(-2*time.Minute))
 	alarm.Action = decide.Alarm
-	spent := ban("192.0.2.1/32", "spent", now.Add(-4*time.Minute))
+	spent := ban("192.0.2.1/32", "spent", now.Add(-20*time.Minute))
 	spent.Spent = true
 	simulated := ban("192.0.2.1/32", "simulated", now.Add(-5*time.Minute))
 	simulated.Simulated = true
+	gone := ban("192.0.2.1/32", "gone", now.Add(-30*time.Minute))
 	var batches []Batch
 	for i, d := range []decide.Decision{
-		old, simulated, spent, alarm, long, standing,
+		old, gone, simulated, spent, alarm, long, standing,
 		lift("192.0.2.1/32", "pbx", now.Add(-30*time.Second)),
 		ban("192.0.2.2/32", "sshd", now.Add(-time.Second)),
+		lift("192.0.2.1/32", "spent", now.Add(-2*time.Second)),
+		lift("192.0.2.1/32", "gone", now.Add(-3*time.Second)),
 	} {
 		batches = append(batches, Batch{
 			Decisions: []decide.Decision{d},
@@ -105,7 +108,7 @@ func TestResilient(t *testing.T) {
 		}
 	}
 	want := answers(t, s)
-	if len(want.Bans) != 3 || len(want.Record) != 8 || len(want.Strikes) != 3 || want.Mark != "h" {
+	if len(want.Bans) != 3 || len(want.Record) != 11 || len(want.Strikes) != 4 || want.Mark != "k" {
 		t.Fatalf("the case is not what it was meant to be: %+v", want)
 	}
 	for cut := range len(commits()) + 1 {

@@ -226,6 +226,26 @@ func TestLift(t *testing.T) {
 	}
 }
 
+func TestLiftOfABanThatIsOver(t *testing.T) {
+	s := mustOpen(t, testOptions(t))
+	over := ban("192.0.2.1/32", "sshd", now)
+	mustCommit(t, s, over, lift("192.0.2.1/32", "sshd", over.Until))
+	if d := diff([]decide.Strike{strikeOf(over)}, strikes(t, s, "192.0.2.1/32", "", time.Time{})); d != "" {
+		t.Errorf("strikes (-want +got):\n%s", d)
+	}
+}
+
+func TestSpentBanLeavesTheOneThatStands(t *testing.T) {
+	s := mustOpen(t, testOptions(t))
+	standing, spent := ban("192.0.2.1/32", "sshd", now), ban("192.0.2.1/32", "sshd", now.Add(time.Second))
+	spent.Spent = true
+	mustCommit(t, s, standing, spent)
+	bans, err := s.Bans(now)
+	if d := diff(bare(standing), bans); d != "" || err != nil {
+		t.Errorf("bans (-want +got): %v\n%s", err, d)
+	}
+}
+
 func TestLiftOfNothing(t *testing.T) {
 	s := mustOpen(t, testOptions(t))
 	mustCommit(t, s, lift("192.0.2.1/32", "sshd", now))
