@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -149,8 +150,8 @@ func FuzzFrames(f *testing.F) {
 		}
 		_ = w.flush()
 		again, _ := decode(&out)
-		if diff := cmp.Diff(got.records, again.records, cmp.AllowUnexported(record{})); diff != "" {
-			t.Error(diff)
+		if !reflect.DeepEqual(got.records, again.records) { // cmp takes milliseconds for 8 KiB
+			t.Error(cmp.Diff(got.records, again.records, cmp.AllowUnexported(record{})))
 		}
 	})
 }

@@ -23,6 +23,9 @@
 // is counted, line by line where the numbers allow it, and logged with its
 // length; reading goes on with the oldest entry behind it.
 //
+// Entries carry no Fields: the reader ships the fields that every entry needs
+// and no others.
+//
 // # Build
 //
 // Reading needs cgo and, at build time only, the headers of libsystemd. Built

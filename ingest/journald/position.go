@@ -9,8 +9,8 @@ import (
 
 // position is what a cursor says. The text form is
 // "s=ID;i=HEX;b=ID;m=HEX;t=HEX;x=HEX" (sd_journal_get_cursor in
-// libsystemd/sd-journal/sd-journal.c); it is opaque by its manual, but has
-// been the same since systemd 38.
+// libsystemd/sd-journal/sd-journal.c, systemd 252). Its manual calls it
+// opaque: one that does not parse is an error here, not a guess.
 type position struct {
 	seqnumID string // s: the series that seqnum counts in
 	seqnum   uint64 // i: one more for every entry of the series

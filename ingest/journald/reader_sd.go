@@ -49,7 +49,7 @@ type tail struct {
 // follow reads from q until ctx is done. An *Error is for good; any other
 // error may pass when the journal is opened again.
 func follow(ctx context.Context, q query, s sink) error {
-	// libsystemd before 259 wants each journal used by one thread.
+	// sd-journal(3) wants each journal used by one thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 

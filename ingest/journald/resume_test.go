@@ -5,6 +5,7 @@ package journald_test
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -131,4 +132,37 @@ func TestCursorInvalid(t *testing.T) {
 	opts := options(true)
 	opts.Since, opts.Cursor = time.Hour, []byte("not a cursor")
 	read(t, opts, nil).until("here")
+}
+
+// The whole journal was removed, and numbers begin anew: go on with what is
+// younger than the cursor, and say that nobody knows how much is missing.
+func TestJournalRemoved(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts journald.Options) {
+		j := journaltest.Start(t)
+		opts.Since = time.Hour
+		writer(t)("gone")
+		first := read(t, opts, nil)
+		opts.Cursor = []byte(first.until("gone")[0].Cursor)
+		if err := first.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(j.Dir); err != nil {
+			t.Fatal(err)
+		}
+		j.Restart()
+
+		var log strings.Builder
+		opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		r := read(t, opts, nil)
+		writer(t)("new")
+		if diff := cmp.Diff([]string{"new"}, messages(r.until("new"))); diff != "" {
+			t.Error(diff)
+		}
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if r.count("gaps") != 1 || r.count("lost") != 0 || !strings.Contains(log.String(), "lost=unknown") {
+			t.Errorf("counts %v, log: %s", r.src.Counts(), &log)
+		}
+	})
 }
