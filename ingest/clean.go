@@ -113,23 +113,26 @@ func colour(b []byte) int {
 	}
 	i++
 	for end := min(len(b), i+maxParams+1); i < end; i++ {
-		switch c := b[i]; {
-		case c == 'm':
+		if b[i] == 'm' {
 			return i + 1
-		case c != ';' && (c < '0' || c > '9'):
+		}
+		if !isParam(b[i]) {
 			return 0
 		}
 	}
 	return 0
 }
 
+func isParam(c byte) bool { return c == ';' || c >= '0' && c <= '9' }
+
 // joins says that a colour would reach from the end of left into right if the
 // two became neighbours.
 func joins(left, right []byte) bool {
-	if len(right) == 0 {
-		return false
+	i := 0
+	for i < len(right) && i < maxColour && (right[i] == '[' || isParam(right[i])) {
+		i++
 	}
-	if c := right[0]; c != '[' && c != ';' && c != 'm' && (c < '0' || c > '9') {
+	if i == len(right) || right[i] != 'm' {
 		return false
 	}
 	// A colour has an escape at its start and nowhere else, so only the last

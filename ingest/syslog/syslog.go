@@ -133,25 +133,25 @@ func (l *Listener) Addr() net.Addr {
 // starts. From then on the kernel keeps what arrives. Binding twice is binding
 // once. An error is an *Error with a remedy where one is known.
 func (l *Listener) Bind() error {
+	_, err := l.bind()
+	return err
+}
+
+func (l *Listener) bind() (socket, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.sock != nil {
-		return nil
+		return l.sock, nil
 	}
-	var err error
-	switch l.ep.network {
-	case "udp":
-		l.sock, err = bindUDP(l)
-	case "tcp":
-		l.sock, err = bindTCP(l)
-	default:
-		l.sock, err = bindUnixgram(l)
-	}
+	open := map[string]func(*Listener) (socket, error){
+		"udp": bindUDP, "tcp": bindTCP, "unixgram": bindUnixgram,
+	}[l.ep.network]
+	sock, err := open(l)
 	if err != nil {
-		l.sock = nil
-		return explain(l.opts.Listen, err)
+		return nil, explain(l.opts.Listen, err)
 	}
-	return nil
+	l.sock = sock
+	return sock, nil
 }
 
 // Close gives up a listener that was bound and will not run. It is not for one
@@ -169,12 +169,10 @@ func (l *Listener) Close() error {
 // Reading goes on only as fast as h returns. When Run has returned the socket is
 // closed, and Run may be called again.
 func (l *Listener) Run(ctx context.Context, h ingest.Handler) error {
-	if err := l.Bind(); err != nil {
+	sock, err := l.bind()
+	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	sock := l.sock
-	l.mu.Unlock()
 	defer l.swap(nil)
 	l.log.Info("listening", "addr", sock.addr().String())
 	if err := sock.serve(ctx, h); err != nil {

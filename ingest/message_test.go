@@ -1,0 +1,83 @@
+package ingest
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestSetMessage(t *testing.T) {
+	long := strings.Repeat("x", MaxMessage)
+	quote := strings.Repeat("q", repeatedQuote-1)
+	for _, tc := range []struct {
+		name, raw, want string
+		repeat          int
+		truncated       bool
+	}{
+		{name: "plain", raw: "hello", want: "hello"},
+		{name: "empty", raw: "", want: ""},
+		{name: "longest", raw: long, want: long},
+		{name: "longest, with an end to trim", raw: long + " \n\x00", want: long},
+		{name: "too long", raw: long + "y", want: long, truncated: true},
+
+		{name: "repeated", raw: "message repeated 3 times: [ Failed password for root]", want: "Failed password for root", repeat: 3},
+		{name: "repeated, most", raw: "message repeated 1000 times: [ a]", want: "a", repeat: 1000},
+		{name: "repeated too often", raw: "message repeated 1001 times: [ a]", want: "message repeated 1001 times: [ a]"},
+		{name: "repeated absurdly often", raw: "message repeated 99999999999999999999 times: [ a]", want: "message repeated 99999999999999999999 times: [ a]"},
+		{name: "repeated once", raw: "message repeated 1 times: [ a]", want: "message repeated 1 times: [ a]"},
+		{name: "not the whole message", raw: "x message repeated 3 times: [ a]", want: "x message repeated 3 times: [ a]"},
+		{name: "more behind it", raw: "message repeated 3 times: [ a] b", want: "message repeated 3 times: [ a] b"},
+		{name: "nested", raw: "message repeated 3 times: [ message repeated 9 times: [ a]]", want: "message repeated 3 times: [ message repeated 9 times: [ a]]"},
+		{name: "nested behind a stamp", raw: "message repeated 3 times: [ [2025-05-21 14:53:33] message repeated 9 times: [ a]]", want: "message repeated 9 times: [ a]", repeat: 3},
+		{name: "brackets within", raw: "message repeated 2 times: [ sshd[1]: [x]]", want: "sshd[1]: [x]", repeat: 2},
+		{name: "quote of full length", raw: "message repeated 2 times: [ " + quote + "]", want: quote, repeat: 2, truncated: true},
+		{name: "quote one shorter", raw: "message repeated 2 times: [ " + quote[1:] + "]", want: quote[1:], repeat: 2},
+
+		{name: "Asterisk's stamp", raw: "[2025-05-21 14:53:33] NOTICE[1]: x", want: "NOTICE[1]: x"},
+		{name: "with milliseconds", raw: "[2026-11-23 01:39:42.691] NOTICE[1] x", want: "NOTICE[1] x"},
+		{name: "with a zone", raw: "[2026-11-23T01:39:42.691+0100] x", want: "x"},
+		{name: "FreeSWITCH's stamp", raw: "2026-11-23 01:39:42.691234 [WARNING] sofia_reg.c:1 x", want: "[WARNING] sofia_reg.c:1 x"},
+		{name: "FreeSWITCH's stamp with load", raw: "2026-11-23 01:39:42.691234 98.43% [WARNING] x", want: "98.43% [WARNING] x"},
+		{name: "one stamp only", raw: "[2025-05-21 14:53:33] [2025-05-21 14:53:34] x", want: "[2025-05-21 14:53:34] x"},
+		{name: "only at the start", raw: "x [2025-05-21 14:53:33] y", want: "x [2025-05-21 14:53:33] y"},
+		{name: "behind colour", raw: "\x1b[0m[2025-05-21 14:53:33] #033[1mx", want: "x"},
+		{name: "open bracket", raw: "[2025-05-21 14:53:33 x", want: "[2025-05-21 14:53:33 x"},
+		{name: "glued", raw: "2025-05-21 14:53:33x", want: "2025-05-21 14:53:33x"},
+		{name: "a stamp alone", raw: "[2025-05-21 14:53:33]", want: ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var e Entry
+			e.SetMessage([]byte(tc.raw))
+			if string(e.Message) != tc.want || e.Repeat != max(tc.repeat, 1) || e.Truncated != tc.truncated {
+				t.Errorf("SetMessage(%.80q)\n got %.80q × %d, truncated %v\nwant %.80q × %d, truncated %v",
+					tc.raw, e.Message, e.Repeat, e.Truncated, tc.want, max(tc.repeat, 1), tc.truncated)
+			}
+		})
+	}
+}
+
+func TestSetMessageKeepsTruncated(t *testing.T) {
+	e := Entry{Truncated: true}
+	e.SetMessage([]byte("x"))
+	if !e.Truncated {
+		t.Error("the sender's cut is forgotten")
+	}
+}
+
+func FuzzSetMessage(f *testing.F) {
+	f.Add([]byte("message repeated 3 times: [ [2025-05-21 14:53:33] a]"))
+	f.Add([]byte("#033[0m2026-11-23 01:39:42.691234 x\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var e Entry
+		e.SetMessage(bytes.Clone(raw))
+		if !subsequence(e.Message, raw) {
+			t.Fatalf("%q became %q", raw, e.Message)
+		}
+		if len(e.Message) > MaxMessage || e.Repeat < 1 || e.Repeat > maxRepeat {
+			t.Fatalf("%d bytes × %d", len(e.Message), e.Repeat)
+		}
+		if e.Repeat > 1 && !bytes.Contains(raw, []byte("message repeated ")) && bytes.IndexByte(raw, 0x1b) < 0 && bytes.IndexByte(raw, '#') < 0 {
+			t.Fatalf("%q stands for %d lines", raw, e.Repeat)
+		}
+	})
+}
