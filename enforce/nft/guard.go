@@ -29,9 +29,9 @@ type Listener struct {
 // returns, and is restored by Sync. Call it before the port is opened: the
 // rules outlive Close, and a guarded port without a listener harms nobody.
 //
-// The rules look at the socket a packet leaves by (meta skuid), so they do not
-// see what enters the host from outside for a loopback address; the kernel
-// drops that itself unless route_localnet is set.
+// The user is that of the socket a packet leaves by (meta skuid). What comes
+// from another machine has none; it is dropped at prerouting, for where
+// route_localnet is set, as container runtimes do, the kernel would deliver it.
 func (f *Firewall) Guard(ctx context.Context, listeners []Listener) error {
 	for _, l := range listeners {
 		if protocols[l.Proto] == 0 {
@@ -59,6 +59,21 @@ func (l Listener) rules() [][]expr.Any {
 	return append(rules, append(l.toListener(), &expr.Verdict{Kind: expr.VerdictDrop}))
 }
 
+// fromOutside drops what another machine sends to the listener. Of IPv6 the
+// kernel refuses ::1 from outside always.
+func (l Listener) fromOutside() []expr.Any {
+	const daddrOffset = 16 // RFC 791 section 3.1
+	match := []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.NFPROTO_IPV4}},
+		&expr.Meta{Key: expr.MetaKeyIIF, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(loopbackIndex)},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: daddrOffset, Len: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{127}},
+	}
+	return append(append(match, l.port()...), &expr.Verdict{Kind: expr.VerdictDrop})
+}
+
 // toListener matches what is sent to the listener over lo. Of TCP it takes
 // what opens a connection only: the last segments of a closing one belong to
 // no socket any more, and there would be no user to ask for.
@@ -66,11 +81,8 @@ func (l Listener) toListener() []expr.Any {
 	match := []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyOIF, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(loopbackIndex)},
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocols[l.Proto]}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(l.Port)},
 	}
+	match = append(match, l.port()...)
 	if protocols[l.Proto] != unix.IPPROTO_TCP {
 		return match
 	}
@@ -79,4 +91,14 @@ func (l Listener) toListener() []expr.Any {
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: flagsOffset, Len: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{syn}, Xor: []byte{0}},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{0}})
+}
+
+// port matches the protocol and the destination port.
+func (l Listener) port() []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocols[l.Proto]}},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(l.Port)},
+	}
 }

@@ -119,6 +119,41 @@ func TestGuardedConnections(t *testing.T) {
 	}
 }
 
+func TestGuardAgainstTheOutside(t *testing.T) {
+	nfttest.Need(t)
+	nfttest.Fresh(t)
+	nfttest.Address(t, server4)
+	// A neighbour that takes 127.0.0.1 for a far address, and a kernel that
+	// lets it.
+	neighbour := nfttest.NewHost(t, "neighbour", "198.51.100.66")
+	script := "ip addr flush dev lo && ip -4 route add 127.0.0.1 via inet6 fe80::1 dev eth0 src 198.51.100.66 && " +
+		"echo 1 > /proc/sys/net/ipv4/conf/eth0/route_localnet"
+	if out, err := neighbour.Command("sh", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := os.WriteFile("/proc/sys/net/ipv4/conf/veth-neighbour/route_localnet", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	service := listenUDP(t, "127.0.0.1")
+	datagrams := dial(t, neighbour, "udp", "198.51.100.66", service.LocalAddr().String())
+	write(t, datagrams, "unguarded")
+	receive(t, service, "unguarded")
+
+	f := open(t)
+	guard := nft.Listener{Proto: "udp", Port: portOf(t, service.LocalAddr().String()), UIDs: []uint32{root}}
+	if err := f.Guard(t.Context(), []nft.Listener{guard}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, datagrams, "from outside")
+	// Packets of one link arrive in order, so the first has been dropped
+	// when the second is here.
+	beside := listenUDP(t, server4)
+	write(t, dial(t, neighbour, "udp", "198.51.100.66", beside.LocalAddr().String()), "to another address")
+	receive(t, beside, "to another address")
+	mustSend(t, root, service.LocalAddr(), "from root")
+	receive(t, service, "from root")
+}
+
 func TestGuardWantsAKnownProtocol(t *testing.T) {
 	nfttest.Need(t)
 	f := open(t)

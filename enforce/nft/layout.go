@@ -20,7 +20,7 @@ const layoutMark = "bailiff layout 1"
 
 // The chains.
 const (
-	refuseChain   = "refuse"   // prerouting: asks the sets
+	refuseChain   = "refuse"   // prerouting: asks the sets, fences loopback listeners
 	answerChain   = "answer"   // where _reject sets send their packets
 	loopbackChain = "loopback" // output: who may write to our listeners
 )
@@ -215,6 +215,7 @@ func (f *Firewall) chains(sets []shape) []chain {
 	}
 	for _, l := range f.listeners {
 		guards.rules = append(guards.rules, l.rules()...)
+		asks.rules = append(asks.rules, l.fromOutside())
 	}
 	var chains []chain
 	if rejects {
