@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -171,8 +172,14 @@ func (f *Firewall) displace(t transaction, c change) {
 // remember keeps what lifting the ban will need.
 func (f *Firewall) remember(c change) {
 	delete(f.scoped, c.prefix)
-	if c.ban != nil && c.ban.shape != plainShape(c.prefix) {
-		f.scoped[c.prefix] = *c.ban
+	if c.ban == nil || c.ban.shape == plainShape(c.prefix) {
+		return
+	}
+	f.scoped[c.prefix] = *c.ban
+	if len(f.scoped) >= f.pruneAt {
+		now := time.Now()
+		maps.DeleteFunc(f.scoped, func(_ netip.Prefix, b ban) bool { return !b.until.IsZero() && b.until.Before(now) })
+		f.pruneAt = max(1024, 2*len(f.scoped))
 	}
 }
 

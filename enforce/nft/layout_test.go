@@ -3,6 +3,7 @@ package nft
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"bailiff/decide"
 )
@@ -93,5 +94,27 @@ func TestOptions(t *testing.T) {
 		if o.Validate() == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+func TestWhatEndedIsForgotten(t *testing.T) {
+	f := &Firewall{scoped: make(map[netip.Prefix]ban)}
+	now := time.Now()
+	for i := range 100_000 {
+		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+		b := ban{shape: shape{bits: 32, verdict: decide.Reject}, until: now.Add(-time.Second)}
+		if i%1000 == 0 {
+			b.until = now.Add(time.Hour)
+		}
+		f.remember(change{prefix: prefix, ban: &b})
+	}
+	standing := 0
+	for _, b := range f.scoped {
+		if b.until.After(now) {
+			standing++
+		}
+	}
+	if standing != 100 || len(f.scoped) > 1024 {
+		t.Errorf("%d standing bans of %d are remembered, want 100 of at most 1024", standing, len(f.scoped))
 	}
 }

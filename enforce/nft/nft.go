@@ -97,8 +97,10 @@ type Firewall struct {
 	listeners []Listener     // what Guard asked for
 
 	// scoped remembers the bans that are not in their plain drop set: to
-	// lift one, its ports and verdict must be known.
-	scoped map[netip.Prefix]ban
+	// lift one, its ports and verdict must be known. What ended in the kernel
+	// is forgotten when it has doubled to pruneAt.
+	scoped  map[netip.Prefix]ban
+	pruneAt int
 }
 
 var (
