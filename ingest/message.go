@@ -28,7 +28,7 @@ const (
 // Only a whole message can stand for several, and one within another does not:
 // what is quoted is text of whoever caused the line.
 func (e *Entry) SetMessage(raw []byte) {
-	raw = trimRight(raw)
+	raw = trimLeft(trimRight(raw))
 	if len(raw) > MaxMessage {
 		raw = raw[:MaxMessage]
 		e.Truncated = true
