@@ -1,0 +1,72 @@
+package decide
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gaissmai/bart"
+)
+
+// Guard is what must not be banned.
+type Guard struct {
+	Prefix netip.Prefix
+	// Why says who wants it so: "own address", "never_ban".
+	Why string
+}
+
+// GuardError says that a guard forbids a ban.
+type GuardError struct {
+	Prefix netip.Prefix
+	Guard  Guard
+}
+
+func (e *GuardError) Error() string {
+	return fmt.Sprintf("%s may not be banned: %s is guarded (%s)", e.Prefix, e.Guard.Prefix, e.Guard.Why)
+}
+
+// guardTable finds the guard that overlaps a prefix.
+type guardTable struct {
+	table bart.Table[Guard]
+}
+
+// over returns a guard that covers p or lies within it.
+func (t *guardTable) over(p netip.Prefix) (Guard, bool) {
+	if !t.table.OverlapsPrefix(p) {
+		return Guard{}, false
+	}
+	if g, ok := t.table.LookupPrefix(p); ok {
+		return g, true
+	}
+	for _, g := range t.table.Subnets(p) {
+		return g, true
+	}
+	return Guard{}, false
+}
+
+// SetGuards replaces the guards, and lifts the standing bans that overlap one.
+func (e *Engine) SetGuards(guards []Guard, now time.Time) []Decision {
+	e.guards = guardTable{}
+	for _, g := range guards {
+		e.guards.table.Insert(g.Prefix.Masked(), g)
+	}
+	return e.lift(func(b *Decision) bool {
+		_, guarded := e.guards.over(b.Prefix)
+		return guarded
+	}, "guard", "a guard covers it now", now)
+}
+
+// Guards returns the guards that overlap p.
+func (e *Engine) Guards(p netip.Prefix) []Guard {
+	var out []Guard
+	for _, g := range e.guards.table.Supernets(p) {
+		out = append(out, g)
+	}
+	for _, g := range e.guards.table.Subnets(p) {
+		if !slices.Contains(out, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}

@@ -1,0 +1,101 @@
+package decide
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Forever is the ban time of bans that end only when they are lifted.
+const Forever time.Duration = 1<<63 - 1
+
+// Options is the policy of an Engine.
+type Options struct {
+	Jails      []Jail
+	Escalation Escalation
+	// MaxKeys bounds how many addresses are watched over all jails; when it
+	// is reached, those with the fewest attempts that were silent longest
+	// are forgotten.
+	MaxKeys int
+}
+
+// Jail is a policy over packs.
+type Jail struct {
+	Name  string
+	Packs []string
+	// MaxRetry attempts within FindTime bring a ban.
+	MaxRetry int
+	FindTime time.Duration
+	// BanTime is the length of the first ban; Forever bans until lifted.
+	BanTime time.Duration
+	// Ports limits the bans; empty means all traffic.
+	Ports   []Port
+	Verdict Verdict
+	// Simulate decides and records, and enforces nothing.
+	Simulate bool
+}
+
+// Escalation makes the bans of those who come back longer.
+type Escalation struct {
+	// Factor multiplies the ban time once for each earlier ban; at least 1.
+	Factor float64
+	// Max caps every sentence but Forever, after jitter; zero is no cap.
+	Max time.Duration
+	// Jitter adds up to so much, the same for the same decision.
+	Jitter time.Duration
+	// ForgetAfter is how long after its end a ban counts.
+	ForgetAfter time.Duration
+	// Overall counts the bans of all jails.
+	Overall bool
+}
+
+// DefaultOptions has no jail, doubles sentences up to five weeks and remembers
+// for 90 days.
+func DefaultOptions() Options {
+	return Options{
+		Escalation: Escalation{Factor: 2, Max: 5 * 7 * 24 * time.Hour, ForgetAfter: 90 * 24 * time.Hour},
+		MaxKeys:    1 << 20,
+	}
+}
+
+// DefaultJail bans for ten minutes after five attempts in ten minutes.
+func DefaultJail(name string, packs ...string) Jail {
+	return Jail{Name: name, Packs: packs, MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute}
+}
+
+// Validate reports everything that cannot work, naming jail and key.
+func (o *Options) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	names := map[string]bool{}
+	for _, j := range o.Jails {
+		switch {
+		case j.Name == "":
+			bad("a jail has no name")
+		case names[j.Name]:
+			bad("jail %s: defined twice", j.Name)
+		}
+		names[j.Name] = true
+		if len(j.Packs) == 0 {
+			bad("jail %s: packs: it judges none", j.Name)
+		}
+		if j.MaxRetry < 1 {
+			bad("jail %s: max_retry: must be at least 1, is %d", j.Name, j.MaxRetry)
+		}
+		if j.FindTime <= 0 {
+			bad("jail %s: find_time: must be longer than 0", j.Name)
+		}
+		if j.BanTime < time.Second {
+			bad("jail %s: ban_time: must be at least 1s", j.Name)
+		}
+	}
+	if e := o.Escalation; e.Factor < 1 {
+		bad("escalation: factor: must be at least 1, is %v", e.Factor)
+	} else if e.Max < 0 || e.Jitter < 0 || e.ForgetAfter < 0 {
+		bad("escalation: a duration is negative")
+	}
+	if o.MaxKeys < 1 {
+		bad("max keys: must be at least 1")
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,249 @@
+package decide
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"bailiff/rules"
+)
+
+// Window is what an engine must be given back after a restart: one key of one
+// jail. It is a plain value that shares nothing with the engine.
+type Window struct {
+	Jail   string
+	Prefix netip.Prefix
+	// Settled is the time up to which nothing counts any more: the end of
+	// the last ban. Zero if there was none.
+	Settled time.Time
+	// Tallies are the lines that count, oldest first.
+	Tallies []Tally
+	// Evidence are the last lines, oldest first, raw.
+	Evidence []string
+}
+
+// Empty says that there is nothing to remember: the store deletes it.
+func (w *Window) Empty() bool { return len(w.Tallies) == 0 && w.Settled.IsZero() }
+
+// Tally is some lines of one rule through one source at one time.
+type Tally struct {
+	Time                           time.Time
+	Rule, Service, Witness, Origin string
+	Account                        string
+	PerAttempt, Weight, Lines      int
+}
+
+// Touched returns the windows that changed since the last call, in the order in
+// which they first did. A window that is Empty is no longer needed.
+func (e *Engine) Touched() []Window {
+	if len(e.touched) == 0 {
+		return nil
+	}
+	out := make([]Window, len(e.touched))
+	for i, w := range e.touched {
+		out[i] = e.window(w)
+		w.touched = false
+	}
+	e.touched = e.touched[:0]
+	return out
+}
+
+func (e *Engine) window(w *watch) Window {
+	out := Window{Jail: e.opt.Jails[w.jail].Name, Prefix: w.prefix, Evidence: slices.Clone(w.evidence)}
+	if w.settled != 0 {
+		out.Settled = time.Unix(0, w.settled)
+	}
+	for _, s := range w.slots {
+		out.Tallies = append(out.Tallies, Tally{
+			Time: time.Unix(0, s.at), Rule: s.lane.rule, Service: s.lane.service, Witness: s.lane.witness,
+			Origin: s.lane.origin, Account: s.account, PerAttempt: s.lane.perAttempt, Weight: s.lane.weight, Lines: s.lines,
+		})
+	}
+	return out
+}
+
+// Restore takes back what an engine handed out: the bans that stand and the
+// windows that are open. What belongs to no jail any more is dropped. It adds to
+// what the engine knows already, so that a store that could not be read at the
+// start can be read later.
+func (e *Engine) Restore(bans []Decision, windows []Window, now time.Time) {
+	for _, b := range bans {
+		known := slices.ContainsFunc(e.bans[b.Prefix], func(o Decision) bool { return o.ID == b.ID })
+		if b.Active(now) && !known {
+			e.bans[b.Prefix] = append(e.bans[b.Prefix], b)
+		}
+	}
+	for i := range windows {
+		jail := slices.IndexFunc(e.opt.Jails, func(j Jail) bool { return j.Name == windows[i].Jail })
+		if jail >= 0 {
+			e.restore(jail, &windows[i])
+		}
+	}
+}
+
+func (e *Engine) restore(jail int, in *Window) {
+	w := e.watch(jail, in.Prefix)
+	if !in.Settled.IsZero() {
+		w.settled = max(w.settled, in.Settled.UnixNano())
+	}
+	w.evidence = append(slices.Clone(in.Evidence), w.evidence...)
+	w.evidence = w.evidence[max(0, len(w.evidence)-maxEvidence):]
+	for _, t := range in.Tallies {
+		w.slots = append(w.slots, slot{at: t.Time.UnixNano(), lane: e.laneOf(&t), account: t.Account, lines: t.Lines})
+	}
+	slices.SortStableFunc(w.slots, func(a, b slot) int { return cmp.Compare(a.at, b.at) })
+	if n := len(w.slots); n > 0 {
+		w.newest = w.slots[n-1].at
+	}
+}
+
+// laneOf returns the lane of a stored tally. The rule it is of may be gone, or
+// count differently now; the tally counts as it did.
+func (e *Engine) laneOf(t *Tally) *lane {
+	want := lane{
+		service: t.Service, witness: t.Witness, rule: t.Rule, origin: t.Origin,
+		perAttempt: max(1, t.PerAttempt), weight: max(1, t.Weight),
+	}
+	l := e.lanes[want]
+	if l == nil {
+		l = &want
+		e.lanes[want] = l
+	}
+	return l
+}
+
+func (e *Engine) lane(m *rules.Match) *lane {
+	return e.laneOf(&Tally{
+		Service: m.Rule.Service, Witness: m.Rule.Witness, Rule: m.Rule.String(), Origin: origin(m),
+		PerAttempt: m.Rule.PerAttempt, Weight: m.Rule.Weight,
+	})
+}
+
+// windowVersion begins every stored window.
+const windowVersion = 1
+
+var errWindow = errors.New("stored window is damaged")
+
+// AppendBinary appends the window as the store keeps it.
+func (w *Window) AppendBinary(b []byte) ([]byte, error) {
+	b = append(b, windowVersion)
+	b = appendString(b, w.Jail)
+	prefix, err := w.Prefix.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	b = appendString(b, string(prefix))
+	b = appendTime(b, w.Settled)
+	b = binary.AppendUvarint(b, uint64(len(w.Tallies)))
+	for i := range w.Tallies {
+		t := &w.Tallies[i]
+		b = appendTime(b, t.Time)
+		for _, s := range []string{t.Rule, t.Service, t.Witness, t.Origin, t.Account} {
+			b = appendString(b, s)
+		}
+		for _, n := range []int{t.PerAttempt, t.Weight, t.Lines} {
+			b = binary.AppendUvarint(b, uint64(n))
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(w.Evidence)))
+	for _, line := range w.Evidence {
+		b = appendString(b, line)
+	}
+	return b, nil
+}
+
+// UnmarshalBinary reads what AppendBinary wrote.
+func (w *Window) UnmarshalBinary(b []byte) error {
+	d := &decoder{rest: b}
+	if v := d.byte(); d.err == nil && v != windowVersion {
+		return fmt.Errorf("%w: version %d", errWindow, v)
+	}
+	*w = Window{Jail: d.string()}
+	if err := w.Prefix.UnmarshalBinary([]byte(d.string())); err != nil && d.err == nil {
+		return fmt.Errorf("%w: %w", errWindow, err)
+	}
+	w.Settled = d.time()
+	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
+		w.Tallies = append(w.Tallies, Tally{
+			Time: d.time(), Rule: d.string(), Service: d.string(), Witness: d.string(), Origin: d.string(), Account: d.string(),
+			PerAttempt: d.int(), Weight: d.int(), Lines: d.int(),
+		})
+	}
+	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
+		w.Evidence = append(w.Evidence, d.string())
+	}
+	if d.err == nil && len(d.rest) > 0 {
+		d.err = errWindow
+	}
+	return d.err
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// appendTime keeps the zero time apart from 1970.
+func appendTime(b []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(b, 0)
+	}
+	return binary.BigEndian.AppendUint64(append(b, 1), uint64(t.UnixNano()))
+}
+
+// decoder reads a stored window; after the first error it returns zeros.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+func (d *decoder) take(n uint64) []byte {
+	if d.err != nil || n > uint64(len(d.rest)) {
+		d.err = errWindow
+		return nil
+	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+func (d *decoder) byte() byte {
+	if b := d.take(1); d.err == nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if d.err != nil || n <= 0 {
+		d.err = errWindow
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *decoder) int() int {
+	v := d.uvarint()
+	if v > 1<<31 {
+		d.err = errWindow
+		return 0
+	}
+	return int(v)
+}
+
+func (d *decoder) string() string { return string(d.take(d.uvarint())) }
+
+func (d *decoder) time() time.Time {
+	if d.byte() == 0 {
+		return time.Time{}
+	}
+	if b := d.take(8); d.err == nil {
+		return time.Unix(0, int64(binary.BigEndian.Uint64(b)))
+	}
+	return time.Time{}
+}
