@@ -7,14 +7,15 @@ import (
 	"bailiff/ingest"
 )
 
-// maxKept is how many decisions a backlog keeps.
+// maxKept is how many decisions, and how many windows, a backlog keeps.
 const maxKept = 8192
 
-// backlog is what Resilient could not write: every decision up to maxKept, and
-// the last mark of each source.
+// backlog is what Resilient could not write: every decision, the last state of
+// every window, and the last mark of each source.
 type backlog struct {
 	decisions []decide.Decision
-	forgotten int // the oldest, given up beyond maxKept
+	forgotten int // the oldest decisions, given up beyond maxKept
+	windows   map[string]decide.Window
 	marks     map[string][]byte
 }
 
@@ -30,6 +31,13 @@ func (k *backlog) add(b Batch) {
 	}
 	if k.marks == nil {
 		k.marks = make(map[string][]byte)
+		k.windows = make(map[string]decide.Window)
+	}
+	for _, w := range b.Windows {
+		key := string(windowKey(&w))
+		if _, known := k.windows[key]; known || len(k.windows) < maxKept {
+			k.windows[key] = w
+		}
 	}
 	for _, m := range b.Marks {
 		k.marks[m.Source] = slices.Clone(m.Cursor)
@@ -39,6 +47,9 @@ func (k *backlog) add(b Batch) {
 // batch returns all that is kept as one batch.
 func (k *backlog) batch() Batch {
 	b := Batch{Decisions: k.decisions}
+	for _, w := range k.windows {
+		b.Windows = append(b.Windows, w)
+	}
 	for source, cursor := range k.marks {
 		b.Marks = append(b.Marks, ingest.Mark{Source: source, Cursor: cursor})
 	}

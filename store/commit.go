@@ -68,6 +68,11 @@ func (s *Store) changes(b Batch) ([]change, error) {
 				return fmt.Errorf("decision %s: %w", b.Decisions[i].ID, err)
 			}
 		}
+		for i := range b.Windows {
+			if err := s.window(&d, &b.Windows[i]); err != nil {
+				return err
+			}
+		}
 		for _, m := range b.Marks {
 			d.put(change{key: markKey(m.Source), value: m.Cursor})
 		}

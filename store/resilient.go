@@ -24,7 +24,8 @@ type Resilient struct {
 	mu     sync.Mutex
 	store  *Store // nil until there is room to open it
 	kept   backlog
-	cause  error // why something is kept or the store is not open
+	found  []decide.Window // what a store that was opened late held then
+	cause  error           // why something is kept or the store is not open
 	closed bool
 }
 
@@ -80,6 +81,10 @@ func (r *Resilient) retry() {
 			r.cause = err
 			return
 		}
+		if r.found, err = s.Windows(); err != nil {
+			r.cause = errors.Join(err, s.Close())
+			return
+		}
 		r.store = s
 	}
 	if err := r.store.Commit(r.kept.batch()); err != nil {
@@ -95,7 +100,7 @@ func (r *Resilient) retry() {
 }
 
 // Opened yields one value when a store that could not be opened at the start has
-// been: bans and windows of the time before are known only now.
+// been: the Bans and Windows of the time before are known only now.
 func (r *Resilient) Opened() <-chan struct{} { return r.opened }
 
 // Degraded returns why nothing is written at present, and nil when all is well.
@@ -197,6 +202,20 @@ func (r *Resilient) Bans(now time.Time) ([]decide.Decision, error) {
 		}
 	}
 	return bans, nil
+}
+
+// Windows returns the windows that an earlier process left open. After a late
+// opening these are the windows as they were found, once: what this process has
+// counted meanwhile is stored by then, and must not count twice.
+func (r *Resilient) Windows() ([]decide.Window, error) {
+	r.mu.Lock()
+	s, found := r.store, r.found
+	r.found = nil
+	r.mu.Unlock()
+	if found != nil || s == nil {
+		return found, nil
+	}
+	return s.Windows()
 }
 
 // Strikes is Store.Strikes.

@@ -44,6 +44,9 @@ type Batch struct {
 	// of the same jail and prefix is committed. A Ban that was committed and
 	// lifted before is not raised again by committing it once more.
 	Decisions []decide.Decision
+	// Windows replace what is stored for the same jail and prefix; an empty
+	// window is deleted.
+	Windows []decide.Window
 	// Marks replace the stored position of their source.
 	Marks []ingest.Mark
 }
