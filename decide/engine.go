@@ -90,25 +90,27 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 		return nil
 	}
 	var out []Decision
+	key := e.key(m.Addr)
+	refused := e.refused(key, m.Time) // before a jail of this match bans it
 	for _, jail := range e.jails[m.Rule.Pack] {
 		e.stats.Observed++
 		switch m.Event {
 		case rules.Failure:
-			out = append(out, e.failure(jail, m, now)...)
+			out = append(out, e.failure(jail, key, m, refused, now)...)
 		case rules.Success:
-			e.success(jail, m)
+			e.success(jail, key, m)
 		case rules.Challenge, rules.Ignore, rules.Info:
 		}
 	}
 	return out
 }
 
-// failure counts one failure in one jail.
-func (e *Engine) failure(jail int, m *rules.Match, now time.Time) []Decision {
+// failure counts one failure in one jail, unless the key was refused already.
+func (e *Engine) failure(jail int, key netip.Prefix, m *rules.Match, refused bool, now time.Time) []Decision {
 	j := &e.opt.Jails[jail]
-	w := e.watch(jail, e.key(m.Addr))
+	w := e.watch(jail, key)
 	w.remember(m.Line)
-	if m.Time.UnixNano() <= w.settled || e.refused(w.prefix, m.Time) {
+	if refused || m.Time.UnixNano() <= w.settled {
 		e.stats.Settled++
 		w.after++
 		return nil
@@ -128,8 +130,8 @@ func (e *Engine) failure(jail int, m *rules.Match, now time.Time) []Decision {
 
 // success forgets the failures of one address on the account that it has now
 // opened.
-func (e *Engine) success(jail int, m *rules.Match) {
-	w := e.watches[watchKey{jail, e.key(m.Addr)}]
+func (e *Engine) success(jail int, key netip.Prefix, m *rules.Match) {
+	w := e.watches[watchKey{jail, key}]
 	if w == nil || m.Account == "" {
 		return
 	}
