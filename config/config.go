@@ -46,7 +46,7 @@ type Config struct {
 
 	Journald   Journald
 	Syslog     []Syslog
-	Escalation Escalation
+	Escalation decide.Escalation
 	// Jails are in the order of the file.
 	Jails []Jail
 
@@ -102,30 +102,10 @@ func (s *Syslog) Listen() string {
 	return s.Scheme + "://" + s.Addr.String()
 }
 
-// Escalation makes bans longer for those who come back: a jail's ban time ×
-// Factor for each earlier ban.
-type Escalation struct {
-	Factor float64
-	Max    time.Duration
-	Jitter time.Duration
-	// ForgetAfter is how long after its end a ban counts.
-	ForgetAfter time.Duration
-	// Overall counts the bans of all jails, not only those of the jail that
-	// bans.
-	Overall bool
-}
-
 // Jail is a policy over packs.
 type Jail struct {
-	Name     string
-	Enabled  bool
-	Packs    []string
-	MaxRetry int
-	FindTime time.Duration
-	BanTime  time.Duration // Forever: until lifted
-	Ports    []decide.Port // empty: all traffic
-	Verdict  decide.Verdict
-	Simulate bool
+	decide.Jail
+	Enabled bool
 }
 
 // Default returns the built-in configuration, that of an empty file.

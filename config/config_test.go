@@ -98,24 +98,24 @@ func TestDefault(t *testing.T) {
 		Socket:     "/run/bailiff/bailiff.sock",
 		RulesDir:   "/etc/bailiff/rules.d",
 		Journald:   Journald{Enabled: true},
-		Escalation: Escalation{Factor: 2, Max: 35 * day, ForgetAfter: 90 * day},
+		Escalation: decide.Escalation{Factor: 2, Max: 35 * day, ForgetAfter: 90 * day},
 		Syslog: []Syslog{{
 			Scheme: "unixgram", Path: "/run/bailiff/log.sock",
 			AllowUID: defaultUIDs(), MaxSkew: 5 * time.Second,
 		}},
 		Jails: []Jail{
-			{
-				Name: "pbx", Enabled: true, Packs: []string{"asterisk"},
+			{Enabled: true, Jail: decide.Jail{
+				Name: "pbx", Packs: []string{"asterisk"},
 				MaxRetry: 5, FindTime: time.Minute, BanTime: 10 * time.Minute,
-			},
-			{
-				Name: "pbx-slow", Enabled: true, Packs: []string{"asterisk"},
+			}},
+			{Enabled: true, Jail: decide.Jail{
+				Name: "pbx-slow", Packs: []string{"asterisk"},
 				MaxRetry: 20, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-			},
-			{
-				Name: "sshd", Enabled: true, Packs: []string{"sshd"},
+			}},
+			{Enabled: true, Jail: decide.Jail{
+				Name: "sshd", Packs: []string{"sshd"},
 				MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-			},
+			}},
 		},
 	}
 	if d := diff(want, Default()); d != "" {
@@ -180,19 +180,19 @@ func TestEverything(t *testing.T) {
 				MaxSkew: 5 * time.Second,
 			},
 		},
-		Escalation: Escalation{
+		Escalation: decide.Escalation{
 			Factor: 3, Max: Forever, Jitter: 10 * time.Second, ForgetAfter: Forever, Overall: true,
 		},
 		Jails: []Jail{
-			{
+			{Jail: decide.Jail{
 				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, FindTime: 10 * time.Minute, BanTime: Forever,
 				Ports:   []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "udp", Port: 5060}},
 				Verdict: decide.Reject, Simulate: true,
-			},
-			{
-				Name: "A_1", Enabled: true, Packs: []string{"c"},
+			}},
+			{Enabled: true, Jail: decide.Jail{
+				Name: "A_1", Packs: []string{"c"},
 				MaxRetry: 3, FindTime: time.Hour, BanTime: banTime,
-			},
+			}},
 		},
 	}
 	if d := diff(want, parseGood(t, "everything.toml")); d != "" {

@@ -3,14 +3,15 @@ package config
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"bailiff/decide"
 )
 
 // Forever is the duration that is written "forever".
-const Forever = time.Duration(math.MaxInt64)
+const Forever = decide.Forever
 
 var units = map[string]time.Duration{
 	"ms": time.Millisecond,

@@ -20,7 +20,7 @@ func builtinJails() map[string]any {
 
 // jails reads [defaults] and every [jail.NAME], in the order of the file.
 func jails(t *table) []Jail {
-	base := Jail{Enabled: true, MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute}
+	base := Jail{Jail: decide.DefaultJail(""), Enabled: true}
 	defaults := t.sub("defaults")
 	base.thresholds(defaults)
 	defaults.done()

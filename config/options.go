@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"bailiff/decide"
 	"bailiff/ingest/journald"
 	"bailiff/ingest/syslog"
 	"bailiff/store"
@@ -30,6 +31,18 @@ func margin(d time.Duration) time.Duration {
 		return 0
 	}
 	return d + day
+}
+
+// Decide returns the policy of the engine: the jails that are enabled.
+func (c *Config) Decide() decide.Options {
+	opts := decide.DefaultOptions()
+	opts.Escalation = c.Escalation
+	for _, j := range c.Jails {
+		if j.Enabled {
+			opts.Jails = append(opts.Jails, j.Jail)
+		}
+	}
+	return opts
 }
 
 // Journal returns the options of the journal as a source. Its position, how far

@@ -33,6 +33,27 @@ func TestStoreRemembersLongEnough(t *testing.T) {
 	}
 }
 
+func TestDecide(t *testing.T) {
+	for _, name := range []string{"empty.toml", "design.toml", "everything.toml"} {
+		c := parseGood(t, name)
+		opts := c.Decide()
+		if err := opts.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if opts.Escalation != c.Escalation {
+			t.Errorf("%s: escalation %+v, want %+v", name, opts.Escalation, c.Escalation)
+		}
+		for _, j := range opts.Jails {
+			if j.Name == "z" {
+				t.Error("a jail that is not enabled judges")
+			}
+		}
+	}
+	if got := len(parseGood(t, "everything.toml").Decide().Jails); got != 1 {
+		t.Errorf("%d jails, want the one that is enabled", got)
+	}
+}
+
 func TestSourceOptions(t *testing.T) {
 	c := parseGood(t, "everything.toml")
 	if j := c.Journal(); j.Dir != "/var/log/journal/remote" || j.Validate() != nil {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"bailiff/decide"
 )
 
 // config reads the whole file.
@@ -98,12 +100,8 @@ func parseSet(text string) (Set, bool) {
 	return Set{family, table, name}, true
 }
 
-func escalation(t *table) Escalation {
-	e := Escalation{
-		Factor:      2,
-		Max:         5 * units["w"],
-		ForgetAfter: 90 * units["d"],
-	}
+func escalation(t *table) decide.Escalation {
+	e := decide.DefaultOptions().Escalation
 	if t.number("factor", &e.Factor) && !(e.Factor >= 1 && e.Factor <= math.MaxFloat32) {
 		t.fail(t.key("factor"), "1 makes every ban as long as the first", "must be at least 1; it is %v", e.Factor)
 	}

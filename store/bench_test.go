@@ -53,6 +53,30 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkCommitWindows commits what a flood from many addresses leaves behind:
+// so many windows of five lines each.
+func BenchmarkCommitWindows(b *testing.B) {
+	for _, size := range []int{100, 500} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := mustOpen(b, testOptions(b))
+			var batch Batch
+			for n := range size {
+				d := nth(n)
+				w := decide.Window{Jail: "sshd", Prefix: d.Prefix, Evidence: d.Evidence}
+				for range 5 {
+					w.Tallies = append(w.Tallies, decide.Tally{Time: now, Rule: "sshd/refused", Service: "ssh", Witness: "main", Lines: 1})
+				}
+				batch.Windows = append(batch.Windows, w)
+			}
+			for b.Loop() {
+				if err := s.Commit(batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkCommitAndSync(b *testing.B) {
 	s := mustOpen(b, testOptions(b))
 	n := 0

@@ -81,11 +81,12 @@ func (r *Resilient) retry() {
 			r.cause = err
 			return
 		}
-		if r.found, err = s.Windows(); err != nil {
+		found, err := s.Windows()
+		if err != nil {
 			r.cause = errors.Join(err, s.Close())
 			return
 		}
-		r.store = s
+		r.store, r.found = s, append([]decide.Window{}, found...) // never nil
 	}
 	if err := r.store.Commit(r.kept.batch()); err != nil {
 		r.cause = err

@@ -147,14 +147,30 @@ func TestResilient(t *testing.T) {
 }
 
 func TestStartWithoutRoom(t *testing.T) {
-	opts := closedStore(t) // holds a ban of 192.0.2.1 in sshd
+	opts := testOptions(t)
+	before := mustOpen(t, opts)
+	err := before.Commit(Batch{
+		Decisions: []decide.Decision{ban("192.0.2.1/32", "sshd", now)},
+		Windows:   []decide.Window{window("192.0.2.1/32", "sshd", 3), window("192.0.2.2/32", "sshd", 3)},
+	})
+	if err := errors.Join(err, before.Close()); err != nil {
+		t.Fatal(err)
+	}
 	room := &disk{}
 	opts.free = func(dir string) (uint64, uint64, error) { return room.free(dir) }
 	r, err := OpenResilient(opts)
 	if err != nil || !errors.Is(r.Degraded(), ErrNoSpace) {
 		t.Fatalf("OpenResilient: %v, Degraded: %v", err, r.Degraded())
 	}
+	for lines := range 3 {
+		if err := r.Commit(Batch{Windows: []decide.Window{window("192.0.2.2/32", "sshd", lines)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.commit(t, ban("192.0.2.2/32", "sshd", now))
+	if windows, err := r.Windows(); len(windows) != 0 || err != nil {
+		t.Errorf("windows = %v, %v, want none that an earlier process left", windows, err)
+	}
 	if err := r.Sync(); err != nil {
 		t.Error(err)
 	}
@@ -182,6 +198,15 @@ func TestStartWithoutRoom(t *testing.T) {
 	}
 	if bans, err := r.Bans(now); len(bans) != 2 || err != nil {
 		t.Errorf("bans = %v, %v, want both", bans, err)
+	}
+	for _, want := range [][]decide.Window{
+		{window("192.0.2.1/32", "sshd", 3), window("192.0.2.2/32", "sshd", 3)}, // as found
+		{window("192.0.2.1/32", "sshd", 3), window("192.0.2.2/32", "sshd", 2)}, // as stored since
+	} {
+		windows, err := r.Windows()
+		if d := diff(want, windows); d != "" || err != nil {
+			t.Errorf("windows (-want +got): %v\n%s", err, d)
+		}
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
