@@ -14,34 +14,31 @@ import (
 //	Nov 21 2026 01:38:44: %ASA-6-302013: MSG   ASA
 //
 // The number counts messages; an asterisk or a dot says that the clock is not
-// synchronised. Number, host and mark may be missing. All of it must be there
-// up to the percent sign, or nothing is taken. The tag becomes the Identifier
-// with its percent sign, which no program's name begins with.
+// synchronised. A name stands only behind a number: any other word in front of
+// a colon is the tag of a program, and what follows it may be an attacker's. All
+// of it must be there up to the percent sign, or nothing is taken. The tag
+// becomes the Identifier with its percent sign, which no program's name begins
+// with.
 func cisco(b []byte, h *Header, e *ingest.Entry) (rest []byte, ok bool) {
-	r := b
 	i := 0
-	for i < len(r) && isDigit(r[i]) {
+	for i < len(b) && isDigit(b[i]) {
 		i++
 	}
-	if i > 0 && bytes.HasPrefix(r[i:], []byte(": ")) {
-		r = r[i+2:]
+	r := b
+	numbered := i > 0 && bytes.HasPrefix(b[i:], []byte(": "))
+	if numbered {
+		r = b[i+2:]
 	}
 	var host []byte
 	s, r, ok := ciscoStamp(r)
-	if !ok {
-		n := 0
-		for n < len(r) && inHost(r[n]) {
-			n++
-		}
-		if n < 2 || n > maxHost || r[n-1] != ':' || n == len(r) || r[n] != ' ' {
+	if !ok && numbered {
+		host, r, ok = bytes.Cut(r, []byte(": "))
+		if !ok || len(host) == 0 || len(host) > maxHost || !allHost(host) {
 			return b, false
 		}
-		host = r[:n-1]
-		if s, r, ok = ciscoStamp(r[n+1:]); !ok {
-			return b, false
-		}
+		s, r, ok = ciscoStamp(r)
 	}
-	if len(r) == 0 || r[0] != '%' {
+	if !ok || len(r) == 0 || r[0] != '%' {
 		return b, false
 	}
 	if rest, ok = cutTag(r, e); !ok {
@@ -49,6 +46,15 @@ func cisco(b []byte, h *Header, e *ingest.Entry) (rest []byte, ok bool) {
 	}
 	e.Host, h.Stamp = host, s
 	return rest, true
+}
+
+func allHost(b []byte) bool {
+	for _, c := range b {
+		if !inHost(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // ciscoStamp takes a stamp, or an uptime, and the ": " behind it from b.
