@@ -2,6 +2,7 @@ package decide
 
 import (
 	"net/netip"
+	"strings"
 
 	"bailiff/rules"
 )
@@ -13,12 +14,12 @@ func origin(m *rules.Match) string {
 	return m.Source + " " + m.Origin
 }
 
-// remember keeps a line to explain the window by.
+// remember keeps a copy of the head of a line to explain the window by.
 func (w *watch) remember(line string) {
 	if len(w.evidence) == maxEvidence {
 		w.evidence = append(w.evidence[:0], w.evidence[1:]...)
 	}
-	w.evidence = append(w.evidence, line)
+	w.evidence = append(w.evidence, strings.Clone(line[:min(len(line), evidenceBytes)]))
 }
 
 // Sum is what one witness says through one origin of the attempts on one

@@ -54,7 +54,7 @@ type Escalation struct {
 func DefaultOptions() Options {
 	return Options{
 		Escalation: Escalation{Factor: 2, Max: 5 * 7 * 24 * time.Hour, ForgetAfter: 90 * 24 * time.Hour},
-		MaxKeys:    1 << 20,
+		MaxKeys:    200_000,
 	}
 }
 

@@ -35,8 +35,13 @@ type watch struct {
 	touched  bool
 }
 
-// maxEvidence is how many lines of a window are kept to explain it.
-const maxEvidence = 8
+// How many lines of a window are kept to explain it, and how much of each. A
+// flood of addresses has one window each, so this is most of what it can make
+// the engine hold.
+const (
+	maxEvidence   = 5
+	evidenceBytes = 240
+)
 
 // add puts one match into the window and drops what is older than find before
 // the newest. It returns false for a match that is late.
