@@ -130,6 +130,9 @@ type Why struct {
 // WhyJail is the open window of a prefix in one jail, and what would follow.
 type WhyJail struct {
 	Jail string `json:"jail"`
+	// Prefix is what the jail watches, which may be wider than what was
+	// asked for.
+	Prefix netip.Prefix `json:"prefix"`
 	// Attempts of MaxRetry within FindTime.
 	Attempts int    `json:"attempts"`
 	MaxRetry int    `json:"max_retry"`
@@ -140,6 +143,10 @@ type WhyJail struct {
 	// its number.
 	Next       string `json:"next"`
 	NextStrike int    `json:"next_strike"`
+	// Evidence are the last lines, through [Safe]; After is how many lines
+	// came after a ban and did not count.
+	Evidence []string `json:"evidence,omitempty"`
+	After    int      `json:"after,omitempty"`
 }
 
 // Witness is what one channel of a daemon said through one source.

@@ -38,7 +38,8 @@ func sampleWhy() Why {
 		Prefix: d.Prefix, Banned: true, Bans: sampleBans()[:1],
 		Decisions: []Decision{DecisionOf(&d), DecisionOf(&lift)},
 		Jails: []WhyJail{{
-			Jail: "pbx", Attempts: 3, MaxRetry: 5, FindTime: "60s", Next: "20m", NextStrike: 2,
+			Jail: "pbx", Prefix: d.Prefix, Attempts: 3, MaxRetry: 5, FindTime: "60s", Next: "20m", NextStrike: 2,
+			Evidence: []string{"Registration from '\u2066x' failed"}, After: 4,
 			Witnesses: []Witness{{"sip", "notice", "udp:127.0.0.1:5514", 3}, {"sip", "security", "journald", 2}},
 		}},
 		Strikes: []Strike{{Jail: "sshd", At: end.Add(-10 * time.Minute), Until: &end}},

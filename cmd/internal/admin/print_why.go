@@ -78,13 +78,17 @@ func (p *Printer) whyDecision(b *bytes.Buffer, w *Why, d *Decision, now time.Tim
 
 // whyJail writes the open window of one jail.
 func (p *Printer) whyJail(b *bytes.Buffer, j *WhyJail) {
-	fmt.Fprintf(b, "\nwatched by %s\n", j.Jail)
+	fmt.Fprintf(b, "\n%s is watched by %s\n", ShortPrefix(j.Prefix), j.Jail)
+	p.field(b, "evidence", j.Evidence...)
 	p.field(b, "counts", fmt.Sprintf("%d of %d attempts within %s", j.Attempts, j.MaxRetry, j.FindTime))
 	var sums []string
 	for _, w := range j.Witnesses {
 		sums = append(sums, fmt.Sprintf("%s: %d by %s through %s", w.Service, w.Attempts, w.Witness, w.Source))
 	}
 	p.field(b, "witnesses", sums...)
+	if j.After > 0 {
+		p.field(b, "after ban", plural(j.After, "line")+" that did not count")
+	}
 	p.field(b, "next", fmt.Sprintf("strike %d, %s", j.NextStrike, j.Next))
 }
 
