@@ -104,10 +104,12 @@ func FuzzRedoLog(f *testing.F) {
 			want[i] = change{key: key, value: value, expires: expires, remove: remove}
 		}
 		var log []byte
-		for _, c := range redoLog(want) {
+		chunks := redoLog(want)
+		last := len(chunks) - 1
+		for _, c := range chunks[:last] {
 			log = append(log, c.value...)
 		}
-		got, err := readRedo(log)
+		got, err := readRedo(chunks[last].value, append(log, "left over"...))
 		if err != nil || len(got) != len(want) {
 			t.Fatalf("%d changes, %v, want %d", len(got), err, len(want))
 		}
@@ -115,6 +117,21 @@ func FuzzRedoLog(f *testing.F) {
 			if string(c.key) != string(key) || string(c.value) != string(value) || c.expires != expires || c.remove != remove {
 				t.Fatalf("got %+v", c)
 			}
+		}
+	})
+}
+
+func FuzzReadRedo(f *testing.F) {
+	f.Add([]byte{1, 0, 1, 'k', 1, 'v'})
+	f.Fuzz(func(t *testing.T, log []byte) {
+		changes, err := readRedo(redoHead(log), log)
+		if err == nil && len(changes) == 0 && len(log) > 0 {
+			t.Errorf("%x holds no change", log)
+		}
+		head := redoHead(log)
+		head[len(head)-1]++
+		if _, err := readRedo(head, log); err == nil {
+			t.Errorf("%x is read with another checksum", log)
 		}
 	})
 }

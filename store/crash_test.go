@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,33 +162,29 @@ func TestInterruptedLargeCommit(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name string
-		stop func(*testing.T, *Store, []change)
+		stop func(*Store, []change) error
 		want int
 	}{
-		{"log written", func(t *testing.T, s *Store, c []change) {
-			if err := s.transact(redoLog(c)); err != nil {
-				t.Fatal(err)
-			}
+		{"log written", func(s *Store, c []change) error {
+			return s.writePieces(redoLog(c))
 		}, 600},
-		{"half done", func(t *testing.T, s *Store, c []change) {
-			if err := s.transact(redoLog(c)); err != nil {
-				t.Fatal(err)
-			}
-			if err := s.transact(c[:100]); err != nil {
-				t.Fatal(err)
-			}
+		{"half done", func(s *Store, c []change) error {
+			return errors.Join(s.writePieces(redoLog(c)), s.transact(c[:100]))
 		}, 600},
-		{"done", func(t *testing.T, s *Store, c []change) {
-			if err := s.write(c); err != nil {
-				t.Fatal(err)
-			}
+		{"done", func(s *Store, c []change) error {
+			return s.write(c)
 		}, 600},
-		{"log rotten", func(t *testing.T, s *Store, c []change) {
+		{"log half written", func(s *Store, c []change) error {
 			log := redoLog(c)
-			if err := s.transact(log[:len(log)-1]); err != nil {
-				t.Fatal(err)
-			}
+			return s.writePieces(log[:len(log)-1])
 		}, 0},
+		{"a chunk lost", func(s *Store, c []change) error {
+			return s.writePieces(redoLog(c)[1:])
+		}, 0},
+		{"log written over a longer one", func(s *Store, c []change) error {
+			long := redoLog(slices.Concat(c, c))
+			return errors.Join(s.writePieces(long[:len(long)-1]), s.writePieces(redoLog(c)))
+		}, 600},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			opts := testOptions(t)
@@ -198,8 +196,7 @@ func TestInterruptedLargeCommit(t *testing.T) {
 			if s.fits(changes) {
 				t.Fatal("the commit fits into one transaction")
 			}
-			tc.stop(t, s, changes)
-			if err := s.Close(); err != nil {
+			if err := errors.Join(tc.stop(s, changes), s.Close()); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // the second finds nothing left to do

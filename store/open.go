@@ -44,7 +44,7 @@ func Open(opts Options) (*Store, error) {
 
 // open opens Badger in a directory that is locked.
 func (s *Store) open() error {
-	if err := s.opts.room(); err != nil {
+	if err := s.opts.room(0); err != nil {
 		return err
 	}
 	if err := checkVersion(s.opts.Dir); err != nil {

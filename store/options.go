@@ -59,9 +59,10 @@ func (o *Options) Validate() error {
 }
 
 // largeValue is the size from which Badger keeps a value in its value log, which
-// only collection by Maintain shrinks. Everything but the redo log is smaller,
-// and so lives in the tree, where an overwritten value goes by itself.
-const largeValue = 64 << 10
+// only collection by Maintain shrinks. What is smaller, and that is everything
+// but the window of a jail with a max_retry of thousands, lives in the tree,
+// where a value that is overwritten goes by itself.
+const largeValue = 256 << 10
 
 // badger returns Badger's options: small in memory, because bailiff stores
 // little and shares small machines with what it protects.

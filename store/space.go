@@ -9,9 +9,10 @@ import (
 // minInodes is how many files Badger may want to make at one go.
 const minInodes = 64
 
-// room returns an *Error of kind ErrNoSpace when less than MinFree bytes are
-// free for the store.
-func (o *Options) room() error {
+// room returns an *Error of kind ErrNoSpace when less than MinFree and extra
+// bytes are free for the store.
+func (o *Options) room(extra uint64) error {
+	need := o.MinFree + extra
 	free := freeSpace
 	if o.free != nil {
 		free = o.free
@@ -20,9 +21,9 @@ func (o *Options) room() error {
 	switch {
 	case err != nil:
 		return &Error{Kind: ErrUnwritable, Dir: o.Dir, Err: err}
-	case bytes < o.MinFree:
+	case bytes < need:
 		return &Error{Kind: ErrNoSpace, Dir: o.Dir,
-			Err: fmt.Errorf("%d KiB free, %d KiB needed", bytes>>10, o.MinFree>>10)}
+			Err: fmt.Errorf("%d KiB free, %d KiB needed", bytes>>10, need>>10)}
 	case inodes < minInodes:
 		return &Error{Kind: ErrNoSpace, Dir: o.Dir,
 			Err: fmt.Errorf("%d inodes free, %d needed", inodes, minInodes)}

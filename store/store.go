@@ -11,8 +11,7 @@
 // # Concurrency
 //
 // All methods may be called from any goroutine. Commits exclude each other;
-// reads see whole commits (only a commit of more than about 250 KiB is seen
-// growing).
+// reads see whole commits (only one of more than about 250 KiB is seen growing).
 //
 // # Failure
 //
@@ -106,6 +105,11 @@ func (s *Store) Maintain(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("compact store: %w", err)
 	}
+	// In the worst case every table is written anew before the old ones go.
+	tables, _ := s.db.Size()
+	if err := s.opts.room(uint64(tables)); err != nil {
+		return fmt.Errorf("compact store: %w", err)
+	}
 	if err := s.db.Flatten(1); err != nil {
 		return fmt.Errorf("compact store: %w", err)
 	}
@@ -145,7 +149,7 @@ func (s *Store) writable() error {
 	if s.closed {
 		return ErrClosed
 	}
-	return s.opts.room()
+	return s.opts.room(0)
 }
 
 // write puts the changes on disk as one: in one transaction where they fit, by
