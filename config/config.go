@@ -47,6 +47,9 @@ type Config struct {
 	Journald   Journald
 	Syslog     []Syslog
 	Escalation decide.Escalation
+	// BanTime is that of [defaults], which operators' bans without a jail and
+	// a length of their own get.
+	BanTime time.Duration
 	// Jails are in the order of the file.
 	Jails []Jail
 

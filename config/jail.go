@@ -18,13 +18,17 @@ func builtinJails() map[string]any {
 	}
 }
 
-// jails reads [defaults] and every [jail.NAME], in the order of the file.
-func jails(t *table) []Jail {
+// defaults reads [defaults], which every jail starts from.
+func defaults(t *table) Jail {
 	base := Jail{Jail: decide.DefaultJail(""), Enabled: true}
 	defaults := t.sub("defaults")
 	base.thresholds(defaults)
 	defaults.done()
+	return base
+}
 
+// jails reads every [jail.NAME] over base, in the order of the file.
+func jails(t *table, base Jail) []Jail {
 	all := t.sub("jail")
 	if !t.has("jail") {
 		all.values = builtinJails()

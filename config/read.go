@@ -35,7 +35,9 @@ func (r *reader) config(values map[string]any) *Config {
 	source.done()
 
 	c.Escalation = escalation(t.sub("escalation"))
-	c.Jails = jails(t)
+	base := defaults(t)
+	c.BanTime = base.BanTime
+	c.Jails = jails(t, base)
 	t.done()
 	return c
 }

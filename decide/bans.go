@@ -123,22 +123,27 @@ func (e *Engine) Bans(now time.Time) []Decision {
 	return out
 }
 
-// Standing returns the ban that holds for the prefix and ports of d: of several
-// the one that ends last.
-func (e *Engine) Standing(d *Decision) (Decision, bool) {
-	var longest *Decision
-	for i, b := range e.bans[d.Prefix] {
-		if b.Simulated || !slices.Equal(b.Ports, d.Ports) {
-			continue
-		}
-		if longest == nil || endsLater(&b, longest) {
-			longest = &e.bans[d.Prefix][i]
+// Standing returns the ban that a firewall has to hold for a prefix, which can
+// hold one: a ban of all traffic before one of some ports, and then the one that
+// ends last.
+func (e *Engine) Standing(p netip.Prefix) (Decision, bool) {
+	var best *Decision
+	for i := range e.bans[p] {
+		if b := &e.bans[p][i]; !b.Simulated && (best == nil || holdsBefore(b, best)) {
+			best = b
 		}
 	}
-	if longest == nil {
+	if best == nil {
 		return Decision{}, false
 	}
-	return *longest, true
+	return *best, true
+}
+
+func holdsBefore(a, b *Decision) bool {
+	if (len(a.Ports) == 0) != (len(b.Ports) == 0) {
+		return len(a.Ports) == 0
+	}
+	return endsLater(a, b)
 }
 
 func endsLater(a, b *Decision) bool {
@@ -156,22 +161,30 @@ func (e *Engine) refused(p netip.Prefix, at time.Time) bool {
 	})
 }
 
-// Standings returns what a firewall has to hold at now: for each prefix and
-// scope the ban that ends last.
+// Standings returns what a firewall has to hold at now: one ban a prefix.
 func (e *Engine) Standings(now time.Time) []Decision {
 	var out []Decision
 	for _, b := range e.Bans(now) {
-		if longest, ok := e.Standing(&b); ok && longest.ID == b.ID {
+		if holds, ok := e.Standing(b.Prefix); ok && holds.ID == b.ID {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-// Expire forgets bans that have ended and windows that have run empty.
-func (e *Engine) Expire(now time.Time) {
+// Expire forgets bans that have ended and windows that have run empty. It
+// returns the bans that hold now because one that held before them has ended.
+func (e *Engine) Expire(now time.Time) []Decision {
+	var next []Decision
 	for p, bans := range e.bans {
-		e.keep(p, slices.DeleteFunc(bans, func(b Decision) bool { return !b.Active(now) }))
+		left := slices.DeleteFunc(bans, func(b Decision) bool { return !b.Active(now) })
+		e.keep(p, left)
+		if len(left) == len(bans) {
+			continue
+		}
+		if b, ok := e.Standing(p); ok {
+			next = append(next, b)
+		}
 	}
 	for key, w := range e.watches {
 		find := e.opt.Jails[w.jail].FindTime
@@ -186,4 +199,6 @@ func (e *Engine) Expire(now time.Time) {
 			delete(e.rung, about)
 		}
 	}
+	slices.SortFunc(next, byPrefix)
+	return next
 }

@@ -112,7 +112,9 @@ func (e *Engine) failure(jail int, key netip.Prefix, m *rules.Match, refused boo
 	w.remember(m.Line)
 	if refused || m.Time.UnixNano() <= w.settled {
 		e.stats.Settled++
-		w.after++
+		if w.enforced != 0 && now.UnixNano() > w.enforced+int64(effectAfter) {
+			w.after++
+		}
 		return nil
 	}
 	if !w.add(m, e.lane(m), j.FindTime) {
@@ -170,13 +172,14 @@ func (e *Engine) sentence(j *Jail, w *watch, m *rules.Match, attempts int, now t
 		last = never
 	}
 	e.settle(w, last)
+	w.enforced = now.UnixNano()
 	e.stand(d)
 	return []Decision{d}
 }
 
 // settle empties a window: what is stamped up to last counts no more.
 func (e *Engine) settle(w *watch, last time.Time) {
-	w.slots, w.after = nil, 0
+	w.slots, w.after, w.enforced = nil, 0, 0
 	w.settled = max(w.settled, last.UnixNano())
 	e.touch(w)
 }

@@ -211,14 +211,25 @@ func TestLongestEndWins(t *testing.T) {
 	if len(got) != 2 {
 		t.Fatalf("decided %+v, want one ban of each jail", got)
 	}
-	for i := range got {
-		if d, ok := e.Standing(&got[i]); !ok || d.Jail != "long" {
-			t.Errorf("standing for %s: %+v, want that of long", got[i].Jail, d)
-		}
+	if d, ok := e.Standing(got[0].Prefix); !ok || d.Jail != "long" {
+		t.Errorf("standing: %+v, want that of long", d)
 	}
 	e.Expire(epoch.Add(30 * time.Minute))
 	if all := e.Standings(epoch.Add(30 * time.Minute)); len(all) != 1 || all[0].Jail != "long" {
 		t.Errorf("after the short ban ended: %+v", all)
+	}
+}
+
+func TestBanOfPortsFollowsOneOfEverything(t *testing.T) {
+	all, ports := DefaultJail("all", "sshd"), DefaultJail("ports", "sshd")
+	ports.BanTime, ports.Ports = time.Hour, []Port{{"tcp", 22}}
+	e := newEngine(t, nil, all, ports)
+	got := attack(e, "198.51.100.8", epoch, 5)
+	if d, ok := e.Standing(got[0].Prefix); !ok || d.Jail != "all" {
+		t.Errorf("standing: %+v, want the ban of all traffic", d)
+	}
+	if next := e.Expire(epoch.Add(30 * time.Minute)); len(next) != 1 || next[0].Jail != "ports" {
+		t.Errorf("after it ended holds %+v, want the ban of ports", next)
 	}
 }
 

@@ -28,8 +28,8 @@ type JailView struct {
 	Next       time.Duration
 	NextStrike int
 	Evidence   []string
-	// After is how many lines came since the last ban and did not count,
-	// because it should have kept them from being caused.
+	// After is how many lines came during the ban, two seconds or more after
+	// it was decided: the ban is without effect.
 	After int
 }
 

@@ -31,7 +31,8 @@ type watch struct {
 	newest   int64
 	settled  int64 // what is stamped at or before counts no more
 	evidence []string
-	after    int // lines that came after settled was set, and did not count
+	enforced int64 // when the last ban was decided
+	after    int   // lines that came later than effectAfter after that, during the ban
 	touched  bool
 }
 
@@ -42,6 +43,10 @@ const (
 	maxEvidence   = 5
 	evidenceBytes = 240
 )
+
+// effectAfter is how long after a ban is decided lines may still come that were
+// under way. What comes later got past the firewall.
+const effectAfter = 2 * time.Second
 
 // add puts one match into the window and drops what is older than find before
 // the newest. It returns false for a match that is late.

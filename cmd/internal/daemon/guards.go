@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"bufio"
+	"context"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -12,8 +14,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"bailiff/config"
 	"bailiff/decide"
+	"bailiff/enforce/nft"
 )
 
 // bench lists where this machine says who must never be banned. The paths are
@@ -200,4 +205,67 @@ func columns(r io.Reader) [][]string {
 		}
 	}
 	return out
+}
+
+// guards returns everything that must not be banned: what the machine says,
+// what the configuration says, and the senders of syslog that are single
+// addresses. A set of never_ban that cannot be read is an error the first time;
+// later its last content holds, and an alarm is logged.
+func (d *daemon) guards(now time.Time) ([]decide.Guard, error) {
+	d.guarded = now
+	c := d.law.config
+	guards := d.bench.guards(d.log)
+	for _, p := range c.NeverBan.Prefixes {
+		guards = append(guards, decide.Guard{Prefix: p, Why: "never_ban"})
+	}
+	for i := range c.Syslog {
+		for _, p := range c.Syslog[i].AllowFrom {
+			if p.IsSingleIP() {
+				guards = append(guards, decide.Guard{Prefix: p, Why: "syslog sender"})
+			}
+		}
+	}
+	for _, set := range c.NeverBan.Sets {
+		prefixes, err := d.guardSet(set)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range prefixes {
+			guards = append(guards, decide.Guard{Prefix: p, Why: "never_ban " + set.String()})
+		}
+	}
+	return guards, nil
+}
+
+func (d *daemon) guardSet(set config.Set) ([]netip.Prefix, error) {
+	prefixes, err := nft.ReadSet(set.Family, set.Table, set.Name)
+	last, known := d.sets[set]
+	switch {
+	case err == nil:
+		if d.sets == nil {
+			d.sets, d.lost = map[config.Set][]netip.Prefix{}, map[config.Set]bool{}
+		}
+		d.sets[set], d.lost[set] = prefixes, false
+		return prefixes, nil
+	case !known:
+		return nil, fmt.Errorf("never_ban %s: %w", set, err)
+	}
+	if !d.lost[set] {
+		d.lost[set] = true
+		d.log.Error("a set of never_ban cannot be read; its last content still guards", "set", set.String(), "err", err)
+	}
+	return last, nil
+}
+
+// renewGuards asks again whom not to ban, and lifts what is covered now. It runs
+// on the judge.
+func (d *daemon) renewGuards(ctx context.Context, now time.Time) {
+	guards, err := d.guards(now)
+	if err != nil {
+		d.log.Error("renew guards; the old ones hold", "err", err)
+		return
+	}
+	if lifted := d.pipe.engine.SetGuards(guards, now); len(lifted) > 0 {
+		d.pipe.settle(ctx, lifted, nil)
+	}
 }

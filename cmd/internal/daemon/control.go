@@ -1,0 +1,188 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"bailiff/cmd/internal/admin"
+	"bailiff/config"
+	"bailiff/decide"
+	"bailiff/enforce"
+)
+
+// api is what the control socket answers with.
+func (d *daemon) api() admin.Options {
+	return admin.Options{
+		Socket: d.opt.Config.Socket,
+		Logger: d.log.With("part", "admin"),
+		List:   d.list, Ban: d.ban, Unban: d.unban, Why: d.why, Status: d.status, Reload: d.reload,
+	}
+}
+
+// list returns the standing bans of one jail, or of all.
+func (d *daemon) list(ctx context.Context, jail string) ([]admin.Ban, error) {
+	var bans []decide.Decision
+	if err := d.pipe.ask(ctx, func() { bans = d.pipe.engine.Bans(time.Now()) }); err != nil {
+		return nil, err
+	}
+	if jail != "" {
+		bans = slices.DeleteFunc(bans, func(b decide.Decision) bool { return b.Jail != jail })
+	}
+	return d.show(ctx, bans)
+}
+
+// show adds to bans what the firewall refused. That is asked outside the judge:
+// reading a hundred thousand counters takes longer than a ban may.
+func (d *daemon) show(ctx context.Context, bans []decide.Decision) ([]admin.Ban, error) {
+	refused := map[netip.Prefix]enforce.Traffic{}
+	if m, ok := d.police.firewall.(enforce.Meter); ok && len(bans) > 0 {
+		if counted, err := m.Refused(ctx); err == nil {
+			refused = counted
+		}
+	}
+	out := make([]admin.Ban, len(bans))
+	for i := range bans {
+		out[i] = admin.BanOf(&bans[i])
+		t := refused[bans[i].Prefix]
+		out[i].Packets, out[i].Bytes = t.Packets, t.Bytes
+	}
+	return out, nil
+}
+
+// ban is an operator's ban: same guards, same record.
+func (d *daemon) ban(ctx context.Context, req admin.BanRequest) ([]admin.Ban, error) {
+	var admitted decide.Decision
+	var refusal error
+	err := d.pipe.ask(ctx, func() {
+		var order decide.Decision
+		if order, refusal = d.order(req, time.Now()); refusal != nil {
+			return
+		}
+		if admitted, refusal = d.pipe.engine.Admit(order, order.At); refusal == nil {
+			d.pipe.settle(context.WithoutCancel(ctx), []decide.Decision{admitted}, nil)
+		}
+	})
+	if guarded := (*decide.GuardError)(nil); errors.As(refusal, &guarded) {
+		refusal = admin.Refuse(http.StatusConflict, "take it out of never_ban if you mean it; bailiff's own guards cannot be overruled", "%v", guarded)
+	}
+	if err := errors.Join(err, refusal); err != nil {
+		return nil, err
+	}
+	return d.show(ctx, []decide.Decision{admitted})
+}
+
+// order makes a decision of a request. It runs on the judge.
+func (d *daemon) order(req admin.BanRequest, now time.Time) (decide.Decision, error) {
+	order := decide.Decision{Prefix: req.Prefix, At: now, Jail: req.Jail, Origin: "operator", Reason: req.Reason}
+	length := d.law.config.BanTime
+	if req.Jail != "" {
+		i := slices.IndexFunc(d.law.decide.Jails, func(j decide.Jail) bool { return j.Name == req.Jail })
+		if i < 0 {
+			return order, admin.Refuse(http.StatusNotFound, "bailiff status lists the jails", "there is no jail %q", req.Jail)
+		}
+		j := &d.law.decide.Jails[i]
+		length, order.Ports, order.Verdict, order.Simulated = j.BanTime, j.Ports, j.Verdict, j.Simulate
+	}
+	if req.For != "" {
+		var err error
+		if length, err = config.ParseDuration(req.For); err != nil {
+			return order, admin.Refuse(http.StatusBadRequest, `write it like "90s", "10m", "1d", "5w" or "forever"`, "%v", err)
+		}
+	}
+	if length != decide.Forever {
+		order.Until = now.Add(length)
+	}
+	return order, nil
+}
+
+// unban lifts what overlaps the prefixes.
+func (d *daemon) unban(ctx context.Context, req admin.UnbanRequest) ([]admin.Ban, error) {
+	prefixes := req.Prefixes
+	if req.All {
+		prefixes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	var lifts []decide.Decision
+	err := d.pipe.ask(ctx, func() {
+		now := time.Now()
+		for _, p := range prefixes {
+			lifts = append(lifts, d.pipe.engine.Lift(p, "operator", now)...)
+		}
+		d.pipe.settle(context.WithoutCancel(ctx), lifts, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]admin.Ban, len(lifts))
+	for i := range lifts {
+		out[i] = admin.BanOf(&lifts[i])
+	}
+	return out, nil
+}
+
+// keptDecisions is how many recorded decisions an explanation shows.
+const keptDecisions = 20
+
+// why explains a prefix: evidence, counts, strikes, sentence, effect.
+func (d *daemon) why(ctx context.Context, p netip.Prefix) (admin.Why, error) {
+	var x decide.Explanation
+	if err := d.pipe.ask(ctx, func() { x = d.pipe.engine.Explain(p, time.Now()) }); err != nil {
+		return admin.Why{}, err
+	}
+	bans, err := d.show(ctx, x.Bans)
+	if err != nil {
+		return admin.Why{}, err
+	}
+	out := admin.Why{
+		Prefix: p, Banned: len(bans) > 0, Bans: bans,
+		Decisions: []admin.Decision{}, Jails: []admin.WhyJail{}, Strikes: []admin.Strike{}, Guards: []admin.Guard{},
+	}
+	record, err := d.store.Record(p, keptDecisions)
+	if err != nil {
+		return admin.Why{}, err
+	}
+	for i := range record {
+		out.Decisions = append(out.Decisions, admin.DecisionOf(&record[i]))
+	}
+	for i := range x.Jails {
+		out.Jails = append(out.Jails, whyJail(&x.Jails[i]))
+	}
+	for _, s := range x.Strikes {
+		strike := admin.Strike{Jail: s.Jail, At: s.At}
+		if !s.Until.IsZero() {
+			strike.Until = &s.Until
+		}
+		out.Strikes = append(out.Strikes, strike)
+	}
+	for _, g := range x.Guards {
+		out.Guards = append(out.Guards, admin.Guard{Prefix: g.Prefix, Reason: g.Why})
+	}
+	out.Effect = effect(x.Jails, bans)
+	return out, nil
+}
+
+func whyJail(v *decide.JailView) admin.WhyJail {
+	out := admin.WhyJail{
+		Jail: v.Jail, Attempts: v.Attempts, MaxRetry: v.MaxRetry, FindTime: config.FormatDuration(v.FindTime),
+		Witnesses: []admin.Witness{}, Next: config.FormatDuration(v.Next), NextStrike: v.NextStrike,
+	}
+	for _, s := range v.Sums {
+		out.Witnesses = append(out.Witnesses, admin.Witness{Service: s.Service, Witness: s.Witness, Source: s.Origin, Attempts: s.Attempts})
+	}
+	return out
+}
+
+// effect says so when lines kept coming that the ban should have prevented.
+func effect(jails []decide.JailView, bans []admin.Ban) string {
+	for i := range jails {
+		stands := slices.ContainsFunc(bans, func(b admin.Ban) bool { return b.Prefix == jails[i].Prefix && !b.Simulated })
+		if stands && jails[i].After > 0 {
+			return "attempts kept being logged after the ban was enforced: bailiff may not be in the path of this traffic, " +
+				"NAT may hide the source, or another firewall accepts it first"
+		}
+	}
+	return ""
+}

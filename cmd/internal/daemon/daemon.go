@@ -1,0 +1,225 @@
+// Package daemon wires the rooms together and runs them.
+//
+// [Run] is the whole program: it opens what can fail in the order in which a
+// failure harms least (configuration, packs, store, sockets, kernel), makes the
+// kernel agree with the record, and only then reads. pipeline.go is the spine
+// that a line travels.
+//
+// # Concurrency
+//
+// Every source reads and matches on a goroutine of its own. One goroutine, the
+// judge, decides: only judge touches the engine and the firewall. Everybody else
+// asks it (pipeline.ask).
+//
+// # Failure
+//
+// Before the first line is read, trouble ends the start. Afterwards nothing
+// ends the daemon but its context: a source that fails is started again, a
+// store that cannot be written is done without, a firewall that refuses is
+// repaired. All of it is said in the status.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"bailiff/cmd/internal/admin"
+	"bailiff/config"
+	"bailiff/decide"
+	"bailiff/enforce"
+	"bailiff/enforce/nft"
+	"bailiff/rules"
+	"bailiff/store"
+)
+
+// Options is what Run needs beside the configuration.
+type Options struct {
+	Config *config.Config
+	// DryRun decides and records, and leaves the firewall alone.
+	DryRun bool
+	// Decision is told of each decision once it holds; nil tells nobody. It
+	// is called from one goroutine and must not block for long.
+	Decision func(*decide.Decision)
+	// Ready is called once, when sources are about to be read; may be nil.
+	Ready func()
+	// Reload asks for a reload with each value (SIGHUP); nil never does.
+	Reload <-chan os.Signal
+	// Journal writes decisions to the journal as fields, in place of Logger.
+	Journal bool
+	// Reader is the command line that runs journald.ReaderMain.
+	Reader []string
+	// Version is shown in the status.
+	Version string
+	// Logger is told of the life cycle; nil discards.
+	Logger *slog.Logger
+}
+
+// drainTime bounds how long a stopping daemon settles what it has read.
+const drainTime = 10 * time.Second
+
+var errStopping = errors.New("bailiff is stopping")
+
+// daemon is one running daemon.
+type daemon struct {
+	opt     Options
+	log     *slog.Logger
+	started time.Time
+	law     law // the policy now in force; of the judge
+
+	store   *store.Resilient
+	police  *police
+	pipe    *pipeline
+	sources []*desk
+	alarms  alarms
+	jails   jailCounts
+	bench   bench
+
+	reporter reporter
+	guarded  time.Time                     // when the guards were last asked for; of the judge
+	sets     map[config.Set][]netip.Prefix // last content of the sets in never_ban; of the judge
+	lost     map[config.Set]bool           // sets in never_ban that are gone; of the judge
+}
+
+// Run runs the daemon until ctx is done, then settles what was read and
+// returns nil. The bans stay. An error means that it did not start; it may
+// have a Hint() string.
+func Run(ctx context.Context, opt Options) error {
+	d := &daemon{opt: opt, log: opt.Logger, started: time.Now(), bench: defaultBench()}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	d.reporter = reporter{out: opt.Decision, log: d.log, journal: opt.Journal}
+	law, err := readLaw(opt.Config)
+	if err != nil {
+		return err
+	}
+	d.law = law
+
+	if d.store, err = store.OpenResilient(opt.Config.Store(d.log.With("part", "store"))); err != nil {
+		return err
+	}
+	defer func() { d.logClose("store", d.store.Close()) }()
+	if err := d.store.Degraded(); err != nil {
+		d.log.Warn("starting without a record", "err", err)
+	}
+
+	if d.sources, err = d.openSources(); err != nil {
+		return err
+	}
+	defer d.closeSources()
+	api := admin.New(d.api())
+	if err := api.Listen(); err != nil {
+		return err
+	}
+	firewall, err := d.openFirewall(ctx)
+	if err != nil {
+		return errors.Join(err, api.Close())
+	}
+	defer func() { d.logClose("firewall", firewall.Close()) }()
+
+	engine, err := decide.New(law.decide, d.store)
+	if err != nil {
+		return errors.Join(err, api.Close())
+	}
+	d.police = &police{firewall: firewall, log: d.log.With("part", "firewall"), now: time.Now}
+	d.pipe = newPipeline(engine, d.store, d.police, law.set)
+	d.pipe.tell, d.pipe.tick = d.tell, d.tick
+	if err := d.restore(ctx); err != nil {
+		return errors.Join(err, api.Close())
+	}
+	if err := d.listen(); err != nil {
+		return errors.Join(err, api.Close())
+	}
+	return d.run(ctx, api)
+}
+
+// openFirewall returns the enforcer and, unless this is a dry run, closes the
+// loopback listeners to everybody whom they do not allow.
+func (d *daemon) openFirewall(ctx context.Context) (enforce.Enforcer, error) {
+	if d.opt.DryRun {
+		return enforce.NewLog(d.log), nil
+	}
+	opt := nft.DefaultOptions()
+	opt.Logger = d.log.With("part", "nft")
+	fw, err := nft.New(opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := fw.Guard(ctx, d.guardedListeners()); err != nil {
+		return nil, errors.Join(fmt.Errorf("guard the loopback listeners: %w", err), fw.Close())
+	}
+	return fw, nil
+}
+
+// restore brings back what stood when the last daemon ended: bans and open
+// windows into the engine, bans into the kernel.
+func (d *daemon) restore(ctx context.Context) error {
+	now := time.Now()
+	bans, err := d.store.Bans(now)
+	if err != nil {
+		return err
+	}
+	windows, err := d.store.Windows()
+	if err != nil {
+		return err
+	}
+	guards, err := d.guards(now)
+	if err != nil {
+		return err
+	}
+	d.pipe.engine.Restore(bans, windows, now)
+	lifted := d.pipe.engine.SetGuards(guards, now)
+	if err := d.police.firewall.Sync(ctx, d.pipe.engine.Standings(now)); err != nil {
+		return fmt.Errorf("restore bans: %w", err)
+	}
+	d.pipe.settle(ctx, lifted, nil)
+	d.log.Info("bans restored", "bans", len(bans), "windows", len(windows), "lifted", len(lifted))
+	return nil
+}
+
+func (d *daemon) logClose(part string, err error) {
+	if err != nil {
+		d.log.Warn("close", "part", part, "err", err)
+	}
+}
+
+// law is what the configuration and the packs say together.
+type law struct {
+	config *config.Config
+	packs  []*rules.Pack
+	set    *rules.Set
+	decide decide.Options
+}
+
+// readLaw loads the packs and checks that the configuration fits them.
+func readLaw(c *config.Config) (law, error) {
+	packs, err := Packs(c)
+	if err != nil {
+		return law{}, err
+	}
+	names := make([]string, len(packs))
+	for i, p := range packs {
+		names[i] = p.Name
+	}
+	if err := c.Validate(names); err != nil {
+		return law{}, err
+	}
+	l := law{config: c, packs: used(packs, c), decide: c.Decide()}
+	if l.set, err = rules.Compile(l.packs...); err != nil {
+		return law{}, err
+	}
+	return l, nil
+}
+
+// hint returns the remedy that an error carries, or "".
+func hint(err error) string {
+	if h := (interface{ Hint() string })(nil); errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}

@@ -1,0 +1,248 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bailiff/decide"
+	"bailiff/ingest"
+	"bailiff/rules"
+	"bailiff/store"
+)
+
+// The bounds of the spine.
+const (
+	// queueSize is how many entries with matches may wait for the judge.
+	queueSize = 65_536
+	// batchMatches and batchBytes bound what one transaction holds. The
+	// bytes are those of matched lines, which dominate what is written.
+	batchMatches = 500
+	batchBytes   = 128 << 10
+	// markEvery is how long a source that matches nothing may go without
+	// its position being stored.
+	markEvery = time.Second
+)
+
+// finding is what one entry contributes: its matches, and the position behind
+// it. The two travel together, so that a stored cursor never runs ahead of an
+// undecided line, nor falls behind a decided one.
+type finding struct {
+	matches []rules.Match
+	mark    ingest.Mark
+}
+
+func (f *finding) size() int {
+	n := len(f.mark.Cursor)
+	for i := range f.matches {
+		n += len(f.matches[i].Line)
+	}
+	return n
+}
+
+// ledger is what the judge needs of the store.
+type ledger interface {
+	Commit(store.Batch) error
+	Sync() error
+}
+
+// pipeline is the spine of the daemon: read on the goroutine of each source,
+// judge on one of its own. Only judge touches the engine.
+type pipeline struct {
+	set    atomic.Pointer[rules.Set]
+	queue  chan finding
+	asks   chan func()   // run by judge between batches
+	closed chan struct{} // judge has returned; asks are no longer taken
+
+	engine *decide.Engine
+	ledger ledger
+	police *police
+	tell   func(*decide.Decision)
+	now    func() time.Time
+	tick   func(context.Context, time.Time) // called by judge about once a second
+
+	tally tally
+}
+
+// tally counts what became of matches.
+type tally struct {
+	packs   sync.Map      // name -> *packTally
+	unsaved atomic.Uint64 // decisions that were not committed
+}
+
+type packTally struct{ matches, ambiguous atomic.Uint64 }
+
+func (t *tally) pack(name string) *packTally {
+	n, ok := t.packs.Load(name)
+	if !ok {
+		n, _ = t.packs.LoadOrStore(name, new(packTally))
+	}
+	return n.(*packTally)
+}
+
+func (t *tally) add(matches []rules.Match) {
+	for i := range matches {
+		n := t.pack(matches[i].Rule.Pack)
+		n.matches.Add(1)
+		if matches[i].Ambiguous() {
+			n.ambiguous.Add(1)
+		}
+	}
+}
+
+// read returns the handler of one source. Where the source can resume it waits
+// for room in the queue; a network source must never wait, and loses the match,
+// counted in dropped.
+func (p *pipeline) read(done <-chan struct{}, dropped *atomic.Uint64) ingest.Handler {
+	var marked time.Time // of the one goroutine of a source with cursors
+	return func(e *ingest.Entry) {
+		found := finding{matches: p.set.Load().AppendMatches(nil, e)}
+		resumes := len(e.Cursor) > 0
+		if len(found.matches) == 0 && (!resumes || e.Received.Sub(marked) < markEvery) {
+			return
+		}
+		p.tally.add(found.matches)
+		if !resumes {
+			select {
+			case p.queue <- found:
+			default:
+				dropped.Add(uint64(len(found.matches)))
+			}
+			return
+		}
+		marked = e.Received
+		found.mark = ingest.Mark{Source: e.Source, Cursor: bytes.Clone(e.Cursor)}
+		select {
+		case p.queue <- found:
+		case <-done: // the position was not stored: the line is read again
+		}
+	}
+}
+
+// judge decides until the queue is closed and empty.
+func (p *pipeline) judge(ctx context.Context) {
+	defer close(p.closed)
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	var batch []finding
+	for {
+		select {
+		case first, ok := <-p.queue:
+			if !ok {
+				return
+			}
+			batch = p.take(append(batch[:0], first))
+			p.settle(ctx, p.observe(batch), marks(batch))
+			clear(batch)
+		case ask := <-p.asks:
+			ask()
+		case <-p.police.broken():
+			p.police.repair(ctx, p.engine.Standings(p.now()))
+		case <-second.C:
+			p.police.retry(ctx, p.engine.Standings)
+			p.tick(ctx, p.now())
+		}
+	}
+}
+
+// take adds what is queued already to the batch and never waits for more.
+func (p *pipeline) take(batch []finding) []finding {
+	matches, size := len(batch[0].matches), batch[0].size()
+	for matches < batchMatches && size < batchBytes {
+		select {
+		case f, ok := <-p.queue:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, f)
+			matches += len(f.matches)
+			size += f.size()
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (p *pipeline) observe(batch []finding) []decide.Decision {
+	var decisions []decide.Decision
+	now := p.now()
+	for i := range batch {
+		for j := range batch[i].matches {
+			decisions = append(decisions, p.engine.Observe(&batch[i].matches[j], now)...)
+		}
+	}
+	return decisions
+}
+
+// marks returns the newest position of each source in the batch.
+func marks(batch []finding) []ingest.Mark {
+	var out []ingest.Mark
+next:
+	for i := len(batch) - 1; i >= 0; i-- {
+		m := batch[i].mark
+		if m.Source == "" {
+			continue
+		}
+		for _, seen := range out {
+			if seen.Source == m.Source {
+				continue next
+			}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// settle makes decisions hold: on record, in the kernel, on the disk, and only
+// then told. A machine that loses power before the fsync loses its kernel sets
+// too, so that the two never disagree.
+func (p *pipeline) settle(ctx context.Context, decisions []decide.Decision, marks []ingest.Mark) {
+	batch := store.Batch{Decisions: decisions, Windows: p.engine.Touched(), Marks: marks}
+	if err := p.ledger.Commit(batch); err != nil {
+		p.tally.unsaved.Add(uint64(len(decisions)))
+	}
+	p.engine.Committed()
+	if len(decisions) == 0 {
+		return
+	}
+	p.police.apply(ctx, p.effective(decisions))
+	// Without fsync the decisions still survive everything but a power cut;
+	// the ledger itself says that it is in trouble.
+	_ = p.ledger.Sync()
+	for i := range decisions {
+		p.tell(&decisions[i])
+	}
+}
+
+// effective replaces a ban by the one that holds of several on its prefix.
+func (p *pipeline) effective(decisions []decide.Decision) []decide.Decision {
+	out := make([]decide.Decision, 0, len(decisions))
+	for i := range decisions {
+		d := decisions[i]
+		if d.Action == decide.Ban && !d.Simulated && !d.Spent {
+			if holds, ok := p.engine.Standing(d.Prefix); ok {
+				d = holds
+			}
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// ask runs f on the judge's goroutine, where the engine may be used, and
+// returns when it has run. The error is ctx's, or errStopping.
+func (p *pipeline) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case p.asks <- func() { defer close(done); f() }:
+	case <-p.closed:
+		return errStopping
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-done
+	return nil
+}

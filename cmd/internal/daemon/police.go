@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"bailiff/decide"
+	"bailiff/enforce"
+)
+
+// police keeps one firewall in agreement with the decisions and never gives up:
+// what could not be applied is made whole by a Sync, at once after a foreign
+// change and with growing pauses while the kernel refuses. Its methods belong to
+// the judge's goroutine, except for trouble and repairs.
+type police struct {
+	firewall enforce.Enforcer
+	log      *slog.Logger
+	now      func() time.Time
+
+	again   time.Time     // when to try the next Sync; zero: the firewall agrees
+	backoff time.Duration // before the try after that
+
+	wrong   atomic.Pointer[error] // the last refusal; nil while all is well
+	failed  atomic.Uint64
+	repairs atomic.Uint64
+}
+
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// trouble returns what keeps the firewall from agreeing, or nil.
+func (p *police) trouble() error {
+	if err := p.wrong.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (p *police) broken() <-chan struct{} {
+	if w, ok := p.firewall.(enforce.Watcher); ok {
+		return w.Broken()
+	}
+	return nil
+}
+
+// apply enforces decisions. While a repair is due it still tries: a new ban
+// must not wait for the old ones.
+func (p *police) apply(ctx context.Context, decisions []decide.Decision) {
+	if err := p.firewall.Apply(ctx, decisions); err != nil {
+		p.fail(err)
+	}
+}
+
+// repair makes the firewall hold exactly these bans.
+func (p *police) repair(ctx context.Context, bans []decide.Decision) {
+	if err := p.firewall.Sync(ctx, bans); err != nil {
+		p.fail(err)
+		return
+	}
+	p.repairs.Add(1)
+	p.again, p.backoff = time.Time{}, 0
+	if p.wrong.Swap(nil) != nil {
+		p.log.Info("firewall agrees again")
+	} else {
+		p.log.Warn("firewall repaired after a foreign change")
+	}
+}
+
+// retry syncs if an earlier failure makes it due.
+func (p *police) retry(ctx context.Context, bans func(time.Time) []decide.Decision) {
+	if now := p.now(); !p.again.IsZero() && !now.Before(p.again) {
+		p.repair(ctx, bans(now))
+	}
+}
+
+func (p *police) fail(err error) {
+	p.failed.Add(1)
+	if p.wrong.Swap(&err) == nil {
+		p.log.Error("firewall refuses; bans are decided and will be enforced when it takes them", "err", err)
+	}
+	p.backoff = min(max(2*p.backoff, firstRetry), lastRetry)
+	p.again = p.now().Add(p.backoff)
+}

@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"bailiff/config"
+)
+
+// reload reads configuration and packs again and swaps them in whole; if
+// anything is wrong with them the old ones stay. What is bound at the start
+// (state_dir, socket, sources) is not changed by it.
+func (d *daemon) reload(ctx context.Context) (string, error) {
+	notify(sd.SdNotifyReloading)
+	defer notify(sd.SdNotifyReady)
+	c := config.Default()
+	if path := d.opt.Config.File; path != "" {
+		var err error
+		if c, err = config.Load(path); err != nil {
+			return "", err
+		}
+	}
+	next, err := readLaw(c)
+	if err != nil {
+		return "", err
+	}
+	var refusal error
+	err = d.pipe.ask(ctx, func() {
+		old := d.law
+		d.law = next
+		now := d.pipe.now()
+		guards, err := d.guards(now)
+		if err == nil {
+			err = d.pipe.engine.Reconfigure(next.decide)
+		}
+		if err != nil {
+			d.law, refusal = old, err
+			return
+		}
+		d.pipe.set.Store(next.set)
+		d.pipe.settle(context.WithoutCancel(ctx), d.pipe.engine.SetGuards(guards, now), nil)
+	})
+	if err := errors.Join(err, refusal); err != nil {
+		return "", err
+	}
+	d.log.Info("reloaded", "packs", len(next.packs), "jails", len(next.decide.Jails))
+	return fmt.Sprintf("%d packs, %d jails; sources, socket and state_dir change with a restart only", len(next.packs), len(next.decide.Jails)), nil
+}
+
+// reloadOn reloads whenever asked to, until ctx is done.
+func (d *daemon) reloadOn(ctx context.Context) {
+	for {
+		select {
+		case <-d.opt.Reload:
+			if _, err := d.reload(ctx); err != nil {
+				d.log.Error("reload; the old configuration holds", "err", err, "hint", hint(err))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/journal"
+
+	"bailiff/cmd/internal/admin"
+	"bailiff/decide"
+)
+
+// reporter tells of each decision once it holds: a line for the person who
+// watches, a record for the log, and fields for the journal.
+type reporter struct {
+	out     func(*decide.Decision) // may be nil
+	log     *slog.Logger
+	journal bool // write BAILIFF_* fields; the log then stays silent
+}
+
+func (r *reporter) tell(d *decide.Decision) {
+	if r.out != nil {
+		r.out(d)
+	}
+	if r.journal && journal.Send(sentence(d), priority(d), fields(d)) == nil {
+		return
+	}
+	level := slog.LevelInfo
+	if d.Action == decide.Alarm {
+		level = slog.LevelWarn
+	}
+	r.log.Log(nil, level, "decision", "action", actionName(d.Action), "prefix", d.Prefix, //nolint:staticcheck // slog takes a nil context
+		"jail", d.Jail, "rule", d.Rule, "origin", d.Origin, "strike", d.Strike, "until", d.Until,
+		"reason", admin.Safe(d.Reason))
+}
+
+func priority(d *decide.Decision) journal.Priority {
+	if d.Action == decide.Alarm {
+		return journal.PriWarning
+	}
+	return journal.PriNotice
+}
+
+// sentence is the message of a decision in the journal.
+func sentence(d *decide.Decision) string {
+	switch d.Action {
+	case decide.Ban:
+		return "ban " + d.Prefix.String() + " " + term(d) + ": " + d.Rule + " in jail " + d.Jail
+	case decide.Lift:
+		return "lift " + d.Prefix.String() + " in jail " + d.Jail
+	default:
+		return "alarm: " + admin.Safe(d.Reason)
+	}
+}
+
+// term says how long a ban lasts.
+func term(d *decide.Decision) string {
+	if d.Until.IsZero() {
+		return "until lifted"
+	}
+	return "for " + d.Until.Sub(d.At).Round(time.Second).String()
+}
+
+// fields returns a decision as journal fields. Values come from configuration,
+// rules and addresses, except for reason and evidence, which are made safe.
+func fields(d *decide.Decision) map[string]string {
+	f := map[string]string{
+		"BAILIFF_ID":     d.ID,
+		"BAILIFF_ACTION": actionName(d.Action),
+		"BAILIFF_ADDR":   d.Prefix.Addr().String(),
+		"BAILIFF_PREFIX": d.Prefix.String(),
+		"BAILIFF_JAIL":   d.Jail,
+		"BAILIFF_RULE":   d.Rule,
+		"BAILIFF_ORIGIN": d.Origin,
+		"BAILIFF_STRIKE": strconv.Itoa(d.Strike),
+		"BAILIFF_AT":     d.At.UTC().Format(time.RFC3339Nano),
+	}
+	if !d.Until.IsZero() {
+		f["BAILIFF_UNTIL"] = d.Until.UTC().Format(time.RFC3339Nano)
+	}
+	if d.Reason != "" {
+		f["BAILIFF_REASON"] = admin.Safe(d.Reason)
+	}
+	if len(d.Evidence) > 0 {
+		lines := make([]string, len(d.Evidence))
+		for i, line := range d.Evidence {
+			lines[i] = admin.Safe(line)
+		}
+		f["BAILIFF_EVIDENCE"] = strings.Join(lines, "\n")
+	}
+	return f
+}
+
+func actionName(a decide.Action) string {
+	switch a {
+	case decide.Ban:
+		return "ban"
+	case decide.Lift:
+		return "lift"
+	default:
+		return "alarm"
+	}
+}

@@ -1,0 +1,160 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"bailiff/enforce/nft"
+	"bailiff/ingest"
+	"bailiff/ingest/journald"
+	"bailiff/ingest/syslog"
+)
+
+// desk is one source and how it fares.
+type desk struct {
+	source ingest.Source
+	wrong  atomic.Pointer[error] // why it is not read; nil while it is
+	failed atomic.Uint64
+
+	dropped atomic.Uint64 // matches that the judge had no room for
+}
+
+func (k *desk) trouble() error {
+	if err := k.wrong.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// openSources makes the sources of the configuration and looks whether the
+// listeners' ports are free, before anything is touched. The ports are bound
+// later (listen), when the firewall keeps strangers away from them.
+func (d *daemon) openSources() ([]*desk, error) {
+	c := d.opt.Config
+	var desks []*desk
+	for i := range c.Syslog {
+		opt := c.Syslog[i].Options()
+		opt.Logger = d.log.With("part", "syslog")
+		if err := probe(opt); err != nil {
+			return nil, err
+		}
+		l, err := syslog.New(opt)
+		if err != nil {
+			return nil, err
+		}
+		desks = append(desks, &desk{source: l})
+	}
+	if c.Journald.Enabled {
+		s, err := d.openJournal()
+		if err != nil {
+			return nil, err
+		}
+		desks = append(desks, &desk{source: s})
+	}
+	return desks, nil
+}
+
+// probe binds a listener and lets go of it.
+func probe(opt syslog.Options) error {
+	l, err := syslog.New(opt)
+	if err != nil {
+		return err
+	}
+	if err := l.Bind(); err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// listen binds the listeners. From here on the kernel keeps what they are sent.
+func (d *daemon) listen() error {
+	for _, k := range d.sources {
+		if l, ok := k.source.(*syslog.Listener); ok {
+			if err := l.Bind(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// closeSources gives back the ports of listeners that never ran.
+func (d *daemon) closeSources() {
+	for _, k := range d.sources {
+		if l, ok := k.source.(*syslog.Listener); ok {
+			_ = l.Close() // a listener that ran is closed already
+		}
+	}
+}
+
+// openJournal resumes where the record says. A first start reads back the
+// longest window, so that an attack under way is seen whole.
+func (d *daemon) openJournal() (ingest.Source, error) {
+	opt := d.opt.Config.Journal()
+	opt.Reader = d.opt.Reader
+	opt.Logger = d.log.With("part", "journald")
+	cursor, _, err := d.store.Mark(opt.Name)
+	if err != nil {
+		return nil, fmt.Errorf("find the position in the journal: %w", err)
+	}
+	opt.Cursor = cursor
+	opt.Since = d.law.longestWindow()
+	return journald.New(opt)
+}
+
+func (l *law) longestWindow() time.Duration {
+	var longest time.Duration
+	for _, j := range l.decide.Jails {
+		longest = max(longest, j.FindTime)
+	}
+	return longest
+}
+
+// guardedListeners are those that every process of this machine can reach. What
+// a packet does not tell, its socket does: the firewall lets only packets of the
+// allowed users out to them.
+func (d *daemon) guardedListeners() []nft.Listener {
+	var out []nft.Listener
+	for _, k := range d.sources {
+		l, ok := k.source.(*syslog.Listener)
+		if ok && l.LocalPort() != 0 {
+			listener := nft.Listener{Proto: l.Network(), Port: l.LocalPort()}
+			for _, uid := range l.AllowUID() {
+				listener.UIDs = append(listener.UIDs, uint32(uid))
+			}
+			out = append(out, listener)
+		}
+	}
+	return out
+}
+
+// man reads a source until ctx is done, and starts it again with growing pauses
+// when it fails: one unreadable source must not cost the others.
+func (d *daemon) man(ctx context.Context, k *desk) {
+	handler := d.pipe.read(ctx.Done(), &k.dropped)
+	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		err := k.source.Run(ctx, func(e *ingest.Entry) {
+			if k.wrong.Load() != nil {
+				k.wrong.Store(nil)
+			}
+			handler(e)
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			err = fmt.Errorf("%s ended", k.source.Name())
+		}
+		k.failed.Add(1)
+		if k.wrong.Swap(&err) == nil {
+			d.log.Error("source is not read", "source", k.source.Name(), "err", err, "hint", hint(err))
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

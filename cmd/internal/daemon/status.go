@@ -1,0 +1,142 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"bailiff/cmd/internal/admin"
+	"bailiff/decide"
+	"bailiff/enforce"
+	"bailiff/ingest"
+)
+
+// status tells how the daemon is.
+func (d *daemon) status(ctx context.Context) (admin.Status, error) {
+	now := time.Now()
+	s := admin.Status{
+		Version: d.opt.Version, PID: os.Getpid(), Started: d.started, Now: now, Config: d.opt.Config.File, DryRun: d.opt.DryRun,
+		Sources: []admin.Source{}, Alarms: []admin.Decision{}, Warnings: []string{},
+	}
+	var standings []decide.Decision
+	var watched map[string]int
+	var stats decide.Stats
+	err := d.pipe.ask(ctx, func() {
+		e := d.pipe.engine
+		standings, watched, stats = e.Bans(now), e.Watched(), e.Stats()
+		s.Packs, s.Jails = d.packStatus(), d.jailStatus(standings, watched)
+	})
+	if err != nil {
+		return s, err
+	}
+	for _, k := range d.sources {
+		s.Sources = append(s.Sources, k.status())
+	}
+	s.Store = d.storeStatus()
+	s.Firewall = d.firewallStatus(ctx, standings)
+	s.Queue = d.queueStatus()
+	for _, a := range d.alarms.list() {
+		s.Alarms = append(s.Alarms, admin.DecisionOf(&a))
+	}
+	if stats.Evicted > 0 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("more addresses attack than are watched at once; %d were forgotten", stats.Evicted))
+	}
+	if stats.HistoryErrors > 0 {
+		s.Warnings = append(s.Warnings, "some bans were decided without their history; the store says why")
+	}
+	return s, nil
+}
+
+// packStatus runs on the judge, because a reload replaces the packs there.
+func (d *daemon) packStatus() []admin.Pack {
+	refusals := d.pipe.set.Load().Refused()
+	var out []admin.Pack
+	for _, p := range d.law.packs {
+		shown := admin.Pack{Name: p.Name, File: p.File, Rules: len(p.Rules)}
+		n := d.pipe.tally.pack(p.Name)
+		shown.Matches, shown.Ambiguous = n.matches.Load(), n.ambiguous.Load()
+		for _, r := range refusals {
+			if r.Pack == p.Name {
+				shown.Untrusted, shown.Sample = r.N, admin.Safe(r.Line)
+			}
+		}
+		out = append(out, shown)
+	}
+	return out
+}
+
+func (d *daemon) jailStatus(bans []decide.Decision, watched map[string]int) []admin.Jail {
+	var out []admin.Jail
+	for _, j := range d.law.decide.Jails {
+		n := d.jails.of(j.Name)
+		shown := admin.Jail{
+			Name: j.Name, Packs: j.Packs, Simulate: j.Simulate, Windows: watched[j.Name],
+			Bans: n.bans.Load(), Lifts: n.lifts.Load(), Alarms: n.alarms.Load(),
+		}
+		for i := range bans {
+			if bans[i].Jail == j.Name {
+				shown.Standing++
+			}
+		}
+		out = append(out, shown)
+	}
+	return out
+}
+
+func (k *desk) status() admin.Source {
+	s := admin.Source{Name: k.source.Name(), Part: part(k.trouble(), k.failed.Load())}
+	if c, ok := k.source.(ingest.Counter); ok {
+		s.Counts = admin.CountsOf(c.Counts())
+	}
+	return s
+}
+
+// part is the state of one part that is all right if err is nil.
+func part(err error, failures uint64) admin.Part {
+	p := admin.Part{OK: err == nil, Errors: failures}
+	if err != nil {
+		p.Error, p.Hint = err.Error(), hint(err)
+	}
+	return p
+}
+
+func (d *daemon) storeStatus() admin.Part {
+	p := part(d.store.Degraded(), d.pipe.tally.unsaved.Load())
+	p.Detail = d.opt.Config.StateDir
+	return p
+}
+
+func (d *daemon) firewallStatus(ctx context.Context, bans []decide.Decision) admin.Firewall {
+	f := admin.Firewall{Part: part(d.police.trouble(), d.police.failed.Load()), Repairs: d.police.repairs.Load()}
+	f.Detail = "nftables table inet bailiff"
+	if d.opt.DryRun {
+		f.Detail = "dry run: nothing is enforced"
+	}
+	for i := range bans {
+		if !bans[i].Simulated {
+			f.Bans++
+		}
+	}
+	if m, ok := d.police.firewall.(enforce.Meter); ok {
+		refused, err := m.Refused(ctx)
+		if err != nil {
+			return f
+		}
+		for _, t := range refused {
+			f.Packets += t.Packets
+			f.Bytes += t.Bytes
+		}
+	}
+	return f
+}
+
+func (d *daemon) queueStatus() admin.Queue {
+	q := admin.Queue{Length: len(d.pipe.queue), Capacity: cap(d.pipe.queue), Dropped: []admin.Count{}}
+	for _, k := range d.sources {
+		if n := k.dropped.Load(); n > 0 {
+			q.Dropped = append(q.Dropped, admin.Count{Name: k.source.Name(), Reason: "queue full", N: n})
+		}
+	}
+	return q
+}
