@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,9 +29,9 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(m.Run())
 	case "commit":
-		var size int
-		if size, err = strconv.Atoi(os.Getenv("STORE_TEST_SIZE")); err == nil {
-			err = commitForEver(dir, size)
+		var plan crashPlan
+		if _, err = fmt.Sscan(os.Getenv("STORE_TEST_PLAN"), &plan.size, &plan.commits, &plan.after); err == nil {
+			err = plan.run(dir)
 		}
 	case "rest":
 		err = rest(dir)
@@ -59,9 +59,22 @@ func crashBan(commit uint64, n int) decide.Decision {
 	return d
 }
 
-// commitForEver commits size bans and the number of the commit as a mark, says
-// the number, and goes on.
-func commitForEver(dir string, size int) error {
+// crashPlan is what a process does before it is killed.
+type crashPlan struct {
+	size    int    // bans a commit
+	commits uint64 // how many are acknowledged; 0: it has not opened the store
+	after   int64  // microseconds from then to the kill
+}
+
+// run commits bans and the number of the commit as a mark, says the number, and
+// goes on until it kills itself.
+func (p crashPlan) run(dir string) error {
+	kill := func() {
+		time.AfterFunc(time.Duration(p.after)*time.Microsecond, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
+	}
+	if p.commits == 0 {
+		kill()
+	}
 	opts := DefaultOptions()
 	opts.Dir, opts.MinFree = dir, 4<<20
 	s, err := Open(opts)
@@ -70,45 +83,51 @@ func commitForEver(dir string, size int) error {
 	}
 	for commit := uint64(1); ; commit++ {
 		b := Batch{Marks: []ingest.Mark{{Source: "test", Cursor: binary.BigEndian.AppendUint64(nil, commit)}}}
-		for n := range size {
+		for n := range p.size {
 			b.Decisions = append(b.Decisions, crashBan(commit, n))
 		}
 		if err := s.Commit(b); err != nil {
 			return err
 		}
 		fmt.Println(commit)
+		if commit == p.commits {
+			kill()
+		}
 	}
 }
 
 func TestKill(t *testing.T) {
-	for _, tc := range []struct {
-		name    string
-		size    int // bans a commit
-		commits uint64
-	}{
-		{"small commits", 1, 5000},
-		{"commits beyond a transaction", 1000, 12},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
+	plans := []crashPlan{{1, 5000, 0}, {1, 1000, 500}}
+	for after := int64(0); after < 20_000; after += 1500 { // a commit of this size takes 10 ms
+		plans = append(plans, crashPlan{1000, 3, after})
+	}
+	for after := int64(0); after < 8000; after += 1000 { // opening takes 5 ms
+		plans = append(plans, crashPlan{1, 0, after})
+	}
+	for _, plan := range plans {
+		t.Run(fmt.Sprintf("%d bans %d times and %d us", plan.size, plan.commits, plan.after), func(t *testing.T) {
 			dir := t.TempDir()
-			acknowledged := commitAndKill(t, dir, tc.size, tc.commits)
+			acknowledged := runPlan(t, dir, plan)
 
 			opts := testOptions(t)
 			opts.Dir = dir
 			began := time.Now()
 			s := mustOpen(t, opts)
-			t.Logf("%d commits of %d bans acknowledged; reopened in %v", acknowledged, tc.size, time.Since(began))
+			t.Logf("%d commits acknowledged; reopened in %v", acknowledged, time.Since(began))
 
 			cursor, ok, err := s.Mark("test")
-			if err != nil || !ok {
+			if err != nil || !ok && acknowledged > 0 {
 				t.Fatalf("Mark = %v, %v", ok, err)
 			}
-			last := binary.BigEndian.Uint64(cursor)
+			var last uint64
+			if ok {
+				last = binary.BigEndian.Uint64(cursor)
+			}
 			if last < acknowledged {
 				t.Errorf("the mark says %d, acknowledged were %d", last, acknowledged)
 			}
 			for commit := uint64(1); commit <= last; commit++ {
-				for n := range tc.size {
+				for n := range plan.size {
 					want := crashBan(commit, n)
 					if got := strikes(t, s, want.Prefix.String(), "", time.Time{}); len(got) != 1 {
 						t.Fatalf("ban %d of commit %d of %d is not there", n, commit, last)
@@ -116,40 +135,30 @@ func TestKill(t *testing.T) {
 				}
 			}
 			bans, err := s.Bans(now)
-			if err != nil || len(bans) != int(last)*tc.size {
-				t.Errorf("%d bans, %v, want %d × %d: a commit is there in part", len(bans), err, last, tc.size)
+			if err != nil || len(bans) != int(last)*plan.size {
+				t.Errorf("%d bans, %v, want %d × %d: a commit is there in part", len(bans), err, last, plan.size)
 			}
 		})
 	}
 }
 
-// commitAndKill lets another process commit to dir, kills it when it has
-// acknowledged that many commits, and returns the last it acknowledged.
-func commitAndKill(t *testing.T, dir string, size int, commits uint64) uint64 {
+// runPlan runs a plan in another process and returns the last commit that it
+// acknowledged.
+func runPlan(t *testing.T, dir string, plan crashPlan) (last uint64) {
 	t.Helper()
 	cmd := self(t.Context(), "commit", dir)
-	cmd.Env = append(cmd.Env, "STORE_TEST_SIZE="+strconv.Itoa(size))
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	cmd.Env = append(cmd.Env, fmt.Sprintf("STORE_TEST_PLAN=%d %d %d", plan.size, plan.commits, plan.after))
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("the process was not killed: %v", err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var last uint64
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if last, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
+	for line := range strings.Lines(string(out)) {
+		n, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if last == commits {
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	_ = cmd.Wait() // it was killed
-	if last < commits {
-		t.Fatalf("the process ended after %d commits", last)
+		last = n
 	}
 	return last
 }

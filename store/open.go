@@ -51,6 +51,9 @@ func (s *Store) open() error {
 		return err
 	}
 	opts := s.opts.badger()
+	if err := removeEmpty(opts.Dir); err != nil {
+		return &Error{Kind: ErrUnwritable, Dir: s.opts.Dir, Err: err}
+	}
 	if err := checkTables(opts); err != nil {
 		return &Error{Kind: ErrCorrupt, Dir: s.opts.Dir, Err: err}
 	}

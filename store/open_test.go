@@ -136,6 +136,19 @@ func TestDamageIsRefused(t *testing.T) {
 	}
 }
 
+// TestEmptyLogs has what a kill leaves while Badger makes a log or removes one.
+func TestEmptyLogs(t *testing.T) {
+	opts := closedStore(t)
+	for _, name := range []string{"00007.mem", "000007.vlog"} {
+		if err := os.WriteFile(filepath.Join(opts.Dir, "badger", name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if bans, err := mustOpen(t, opts).Bans(now); len(bans) != 1 || err != nil {
+		t.Errorf("Bans = %v, %v, want one", bans, err)
+	}
+}
+
 func TestUnusableDirectoryIsRefused(t *testing.T) {
 	t.Run("a file", func(t *testing.T) {
 		opts := testOptions(t)

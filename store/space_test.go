@@ -75,6 +75,21 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
+func TestMaintainNeedsRoomForTheTables(t *testing.T) {
+	opts := closedStore(t)
+	room := disk{bytes: opts.MinFree, inodes: 1 << 20}
+	opts.free = func(dir string) (uint64, uint64, error) { return room.free(dir) }
+	s := mustOpen(t, opts)
+	mustCommit(t, s, ban("192.0.2.1/32", "sshd", now))
+	if err := s.Maintain(t.Context()); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("Maintain = %v, want ErrNoSpace", err)
+	}
+	room.bytes *= 2
+	if err := s.Maintain(t.Context()); err != nil {
+		t.Errorf("Maintain = %v with room", err)
+	}
+}
+
 func TestOpenWithoutRoomLeavesNoTrace(t *testing.T) {
 	opts := testOptions(t)
 	opts.free = (&disk{bytes: 1}).free

@@ -15,8 +15,8 @@
 //
 // # Failure
 //
-// [Open] says what is wrong as an [Error] and harms nothing: it never deletes,
-// repairs or converts. A full disk kills a process that writes to Badger's
+// [Open] says what is wrong as an [Error] and harms nothing: it never deletes or
+// converts records. A full disk kills a process that writes to Badger's
 // mapped files (SIGBUS), therefore nothing is written while less than
 // Options.MinFree is free, not even by Close. What remains is the disk that
 // somebody else fills while Badger compacts what was just committed: the process
@@ -106,8 +106,11 @@ func (s *Store) Maintain(ctx context.Context) error {
 		return fmt.Errorf("compact store: %w", err)
 	}
 	// In the worst case every table is written anew before the old ones go.
-	tables, _ := s.db.Size()
-	if err := s.opts.room(uint64(tables)); err != nil {
+	var tables uint64
+	for _, t := range s.db.Tables() {
+		tables += uint64(t.OnDiskSize)
+	}
+	if err := s.opts.room(tables); err != nil {
 		return fmt.Errorf("compact store: %w", err)
 	}
 	if err := s.db.Flatten(1); err != nil {

@@ -13,6 +13,31 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 )
 
+// removeEmpty removes the logs without content that are left when the process is
+// killed while Badger makes a log or removes one (it shortens it first). Badger
+// would refuse to open the store ("Create a new file").
+func removeEmpty(dir string) error {
+	for _, pattern := range []string{"*.mem", "*.vlog"} {
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			info, err := os.Stat(name)
+			if err != nil {
+				return err
+			}
+			if info.Size() > 0 {
+				continue
+			}
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // checkTables looks at the end of each table that Badger's manifest names. A
 // table that lost its tail (its pages were not written when the power went) makes
 // Badger panic in a goroutine of its own, where nobody can recover; damage
