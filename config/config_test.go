@@ -99,6 +99,7 @@ func TestDefault(t *testing.T) {
 		RulesDir:   "/etc/bailiff/rules.d",
 		Journald:   Journald{Enabled: true},
 		Escalation: decide.Escalation{Factor: 2, Max: 35 * day, ForgetAfter: 90 * day},
+		BanTime:    10 * time.Minute,
 		Syslog: []Syslog{{
 			Scheme: "unixgram", Path: "/run/bailiff/log.sock",
 			AllowUID: defaultUIDs(), MaxSkew: 5 * time.Second,
@@ -183,6 +184,7 @@ func TestEverything(t *testing.T) {
 		Escalation: decide.Escalation{
 			Factor: 3, Max: Forever, Jitter: 10 * time.Second, ForgetAfter: Forever, Overall: true,
 		},
+		BanTime: banTime,
 		Jails: []Jail{
 			{Jail: decide.Jail{
 				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, FindTime: 10 * time.Minute, BanTime: Forever,
