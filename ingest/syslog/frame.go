@@ -156,7 +156,7 @@ func (f *frames) line() ([]byte, fate) {
 			return frame, whole
 		}
 		seen = f.end - f.start
-		if seen >= maxFrame {
+		if seen > maxFrame {
 			f.skipLine = true
 			return f.take(maxFrame), cut
 		}

@@ -117,6 +117,15 @@ type endpoint struct {
 	path    string         // of unixgram
 }
 
+// family is the network for package net, which would take 0.0.0.0 for every IPv6
+// address as well. [::] is both.
+func (e endpoint) family() string {
+	if e.addr.Addr().Is4() {
+		return e.network + "4"
+	}
+	return e.network
+}
+
 // remote says that other machines can reach it.
 func (e endpoint) remote() bool {
 	return e.network != "unixgram" && !e.addr.Addr().IsLoopback()

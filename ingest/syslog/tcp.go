@@ -22,7 +22,7 @@ type tcpSocket struct {
 }
 
 func bindTCP(l *Listener) (socket, error) {
-	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(l.ep.addr))
+	ln, err := net.ListenTCP(l.ep.family(), net.TCPAddrFromAddrPort(l.ep.addr))
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func bindUDP(l *Listener) (socket, error) {
 		}
 		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
 	})}
-	conn, err := lc.ListenPacket(context.Background(), "udp", l.ep.addr.String())
+	conn, err := lc.ListenPacket(context.Background(), l.ep.family(), l.ep.addr.String())
 	if err != nil {
 		return nil, err
 	}
