@@ -135,7 +135,7 @@ func (r *run) stop() []string {
 
 func send(t *testing.T, w io.Writer, line string) {
 	t.Helper()
-	if _, err := io.WriteString(w, line); err != nil {
+	if _, err := w.Write([]byte(line)); err != nil {
 		t.Errorf("send: %v", err)
 	}
 }
