@@ -130,9 +130,11 @@ func (s *Scanner) readBinary(name []byte) bool {
 			s.block.add(s.block.name, value, left > 0)
 		}
 	}
-	end := s.in.take(1)
+	if end := s.in.take(1); len(end) == 0 || end[0] != '\n' {
+		return false
+	}
 	s.line++
-	return len(end) == 1 && end[0] == '\n'
+	return true
 }
 
 // number returns the decimal number b, or -1.
