@@ -1,0 +1,60 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"bailiff/ingest"
+)
+
+// Check runs every sample against the whole pack. The error joins an [*Error] for
+// each sample that the pack does not read as it says.
+func (p *Pack) Check() error {
+	set, err := Compile(p)
+	if err != nil {
+		return err
+	}
+	found := &problems{file: p.File, lines: p.lines}
+	for _, r := range p.rules {
+		for i := range r.samples {
+			s := &r.samples[i]
+			if err := s.run(set, r); err != nil {
+				found.add(s.path+".line", r.Name, err)
+			}
+		}
+	}
+	return found.err()
+}
+
+// run says in what the match of the sample's line differs from what it asks for.
+func (s *sample) run(set *Set, r *compiledRule) error {
+	var now time.Time
+	matches := set.AppendMatches(nil, &ingest.Entry{
+		Source: "sample", Time: now, Received: now, Identifier: []byte(s.Identifier), Message: []byte(s.Line), UID: -1, PID: -1, Repeat: 1,
+	})
+	wanted := s.Match == nil || *s.Match
+	if len(matches) == 0 {
+		if !wanted {
+			return nil
+		}
+		return hinted{fmt.Sprintf("sample %q matches nothing", s.Line), "compare it with the pattern letter by letter"}
+	}
+	m := &matches[0]
+	switch {
+	case !wanted && m.Rule == r.Rule:
+		return fmt.Errorf("sample %q matches, and must not", s.Line)
+	case !wanted:
+		return nil
+	case m.Rule != r.Rule:
+		return hinted{fmt.Sprintf("sample %q is matched by rule %s, which comes before", s.Line, m.Rule.Name), "make the patterns exclude each other, or change their order"}
+	case s.Ambiguous != m.Ambiguous():
+		return fmt.Errorf("sample %q has ambiguous = %t: candidates %v", s.Line, m.Ambiguous(), m.Candidates)
+	case s.Addr != "" && m.Addr.String() != s.Addr:
+		return fmt.Errorf("sample %q has address %s, not %s", s.Line, m.Addr, s.Addr)
+	case s.Addr == "" && m.Addr.IsValid():
+		return hinted{fmt.Sprintf("sample %q has address %s, and the sample says none", s.Line, m.Addr), fmt.Sprintf("addr = %q", m.Addr)}
+	case s.Account != nil && m.Account != *s.Account:
+		return fmt.Errorf("sample %q has account %q, not %q", s.Line, m.Account, *s.Account)
+	}
+	return nil
+}

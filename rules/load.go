@@ -1,0 +1,118 @@
+package rules
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+//go:embed packs/*.toml
+var shipped embed.FS
+
+// Embedded returns the shipped packs, sorted by file name. It is an error of the
+// build if one does not load; their samples are run by the tests.
+func Embedded() ([]*Pack, error) {
+	files, err := fs.Glob(shipped, "packs/*.toml")
+	if err != nil {
+		return nil, err
+	}
+	var packs []*Pack
+	var errs []error
+	for _, file := range files {
+		data, err := shipped.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		p, err := Parse("embedded/"+file, data)
+		if err == nil {
+			err = p.sampled()
+		}
+		packs, errs = append(packs, p), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return packs, nil
+}
+
+// sampled returns an error for each rule without a sample.
+func (p *Pack) sampled() error {
+	found := &problems{file: p.File, lines: p.lines}
+	for i, r := range p.rules {
+		if len(r.samples) == 0 {
+			found.add(fmt.Sprintf("rule[%d]", i), r.Name, errors.New("the rule has no sample"))
+		}
+	}
+	return found.err()
+}
+
+// LoadDir reads the packs *.toml of a directory, sorted by file name. A file must
+// belong to root or to the user that runs, and nobody else may write to it or to the
+// directory: rules decide who is banned. The error joins those of all files;
+// it wraps [fs.ErrNotExist] if there is no directory.
+func LoadDir(dir string) ([]*Pack, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	if err := trusted(dir, info); err != nil {
+		return nil, err
+	}
+	var packs []*Pack
+	var errs []error
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") || filepath.Ext(entry.Name()) != ".toml" {
+			continue
+		}
+		p, err := load(filepath.Join(dir, entry.Name()))
+		packs, errs = append(packs, p), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return packs, nil
+}
+
+// load reads one file that its owner alone may have written.
+func load(path string) (*Pack, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	if err := trusted(path, info); err != nil {
+		return nil, err
+	}
+	data := make([]byte, info.Size())
+	if _, err := file.ReadAt(data, 0); err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// trusted returns an *Error if somebody else may write to what info is about.
+func trusted(path string, info fs.FileInfo) error {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return &Error{File: path, Msg: fmt.Sprintf("owned by user %d, not by root", st.Uid), Remedy: "chown root " + path}
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return &Error{
+			File: path, Msg: fmt.Sprintf("mode %04o lets others than the owner write to it", mode),
+			Remedy: "chmod go-w " + path,
+		}
+	}
+	return nil
+}

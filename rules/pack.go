@@ -1,0 +1,335 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Pack is a loaded rule pack. It never changes and may be shared.
+type Pack struct {
+	// Name is what jails call it, Description is for people, and File is
+	// where it was read from.
+	Name, Description, File string
+	// Rules are its rules in the order of the file.
+	Rules []*Rule
+
+	rules []*compiledRule
+	trust trust
+	cut   int // messages this long may have been cut by the daemon; 0: none
+	lines lines
+}
+
+// compiledRule is a rule with the ways to read it.
+type compiledRule struct {
+	*Rule
+	identifiers []string
+	forms       []*form
+	samples     []sample
+}
+
+// sample is one line and what the rule must say of it.
+type sample struct {
+	Line       string
+	Addr       string
+	Account    *string
+	Match      *bool
+	Ambiguous  bool
+	Identifier string
+
+	path string // where it stands, for lines.of
+}
+
+// packFile is the TOML document.
+type packFile struct {
+	Pack struct {
+		Name, Description string
+		Cut               int
+		Match             struct {
+			Identifier, Unit []string
+			UID              []int
+			AnyUnit          bool `toml:"any_unit"`
+		}
+		Types  map[string]string
+		Define map[string]oneOrMore
+	}
+	Rule []ruleFile
+}
+
+type ruleFile struct {
+	Name, Event, Service, Witness string
+	PerAttempt                    *int `toml:"per_attempt"`
+	Weight                        *int
+	Identifier                    []string
+	Pattern, Regex                oneOrMore
+	Account                       string
+	Sample                        []sample
+}
+
+// oneOrMore is a string or an array of strings.
+type oneOrMore []string
+
+// UnmarshalTOML takes what the decoder has read.
+func (o *oneOrMore) UnmarshalTOML(v any) error {
+	values, ok := v.([]any)
+	if !ok {
+		values = []any{v}
+	}
+	for _, v := range values {
+		s, ok := v.(string)
+		if !ok {
+			return errors.New("want a string or an array of strings")
+		}
+		*o = append(*o, s)
+	}
+	return nil
+}
+
+// Parse reads a pack; file is for messages only. The error joins every [*Error]
+// found, in the order of the file.
+func Parse(file string, data []byte) (*Pack, error) {
+	p := &problems{file: file, lines: locate(string(data))}
+	var f packFile
+	meta, err := toml.Decode(string(data), &f)
+	if err != nil {
+		e := &Error{File: file, Msg: err.Error()}
+		var at toml.ParseError
+		if errors.As(err, &at) {
+			e.Line, e.Msg = at.Position.Line, at.Message
+			if at.Message == "" {
+				e.Msg = at.Error()
+			}
+		}
+		return nil, e
+	}
+	p.undecoded(meta)
+	pack := f.pack(p)
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return pack, nil
+}
+
+// keys are the known keys of each table.
+var keys = map[string][]string{
+	"":            {"pack", "rule"},
+	"pack":        {"name", "description", "cut", "match", "types", "define"},
+	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "identifier", "pattern", "regex", "account", "sample"},
+	"rule.sample": {"line", "addr", "account", "match", "ambiguous", "identifier"},
+}
+
+// undecoded notes the keys that have no meaning.
+func (p *problems) undecoded(meta toml.MetaData) {
+	done := make(map[string]bool)
+	for _, key := range meta.Undecoded() {
+		name := key.String()
+		table := key[:len(key)-1].String()
+		if done[name] || done[table] {
+			done[name] = true
+			continue
+		}
+		done[name] = true
+		paths := p.lines.all(name)
+		if len(paths) == 0 {
+			paths = []string{name}
+		}
+		for _, path := range paths {
+			p.add(path, "", unknown("key", key[len(key)-1], keys[table]))
+		}
+	}
+}
+
+var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// pack checks the document and makes the pack of it.
+func (f *packFile) pack(p *problems) *Pack {
+	pack := &Pack{Name: f.Pack.Name, Description: f.Pack.Description, File: p.file, cut: f.Pack.Cut, lines: p.lines}
+	if !nameShape.MatchString(f.Pack.Name) {
+		p.add("pack.name", "", hinted{fmt.Sprintf("pack name %q is not one", f.Pack.Name), "use letters, digits, - and _"})
+	}
+	if f.Pack.Cut < 0 {
+		p.add("pack.cut", "", fmt.Errorf("cut %d is negative", f.Pack.Cut))
+	}
+	m := f.Pack.Match
+	pack.trust = trust{units: m.Unit, uids: m.UID, anyUnit: m.AnyUnit}
+	for _, unit := range m.Unit {
+		if _, err := path.Match(unit, ""); err != nil || unit == "" {
+			p.add("pack.match.unit", "", fmt.Errorf("unit %q is no glob", unit))
+		}
+	}
+	if m.AnyUnit && len(m.Unit) > 0 {
+		p.add("pack.match.any_unit", "", hinted{"any_unit and unit exclude each other", "leave one of them out"})
+	}
+	g := &grammar{types: f.Pack.Types, define: make(map[string][]string)}
+	for name, alternatives := range f.Pack.Define {
+		g.define[name] = alternatives
+	}
+	g.check(p)
+	if len(f.Rule) == 0 {
+		p.add("pack", "", errors.New("the pack has no rule"))
+	}
+	seen := make(map[string]bool)
+	for i := range f.Rule {
+		r := &f.Rule[i]
+		at := fmt.Sprintf("rule[%d]", i)
+		if seen[r.Name] {
+			p.add(at+".name", r.Name, errors.New("there is another rule of that name"))
+		}
+		seen[r.Name] = true
+		c := r.compile(p, at, f, g)
+		pack.rules = append(pack.rules, c)
+		pack.Rules = append(pack.Rules, c.Rule)
+	}
+	return pack
+}
+
+// check notes what is wrong with the pack's own types and definitions.
+func (g *grammar) check(p *problems) {
+	for name, expr := range g.types {
+		at := "pack.types." + name
+		switch re, err := parseExpression(latin1(expr)); {
+		case !identifier.MatchString(name):
+			p.add(at, "", hinted{fmt.Sprintf("type %q is not a name", name), "use letters, digits and _"})
+		case builtin[name] != "" || name == "addr":
+			p.add(at, "", hinted{fmt.Sprintf("<%s> is there already", name), "choose another name"})
+		case err != nil:
+			p.add(at, "", err)
+		case re.MaxCap() > 0:
+			p.add(at, "", hinted{"a type has no groups", "write (?:…) for (…)"})
+		default:
+			if _, err := newNFA([]*syntax.Regexp{re}, false); err != nil {
+				p.add(at, "", err)
+			}
+		}
+	}
+	for name := range g.define {
+		at := "pack.define." + name
+		_, isType := g.lookup(name)
+		switch _, err := g.alternatives(name); {
+		case !identifier.MatchString(name):
+			p.add(at, "", hinted{fmt.Sprintf("definition %q is not a name", name), "use letters, digits and _"})
+		case isType:
+			p.add(at, "", hinted{fmt.Sprintf("<%s> is a type already", name), "choose another name"})
+		case err != nil:
+			p.add(at, "", err)
+		}
+	}
+}
+
+// events are the spellings of Event.
+var events = []string{Failure.String(), Success.String(), Challenge.String(), Ignore.String(), Info.String()}
+
+// compile checks the rule at path at and compiles its patterns.
+func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *compiledRule {
+	bad := func(key string, err error) { p.add(at+"."+key, r.Name, err) }
+	c := &compiledRule{
+		Rule: &Rule{
+			Pack: f.Pack.Name, Name: r.Name, Service: r.Service, Witness: r.Witness,
+			PerAttempt: atLeastOne(r.PerAttempt, "per_attempt", bad), Weight: atLeastOne(r.Weight, "weight", bad),
+		},
+		identifiers: r.Identifier,
+		samples:     r.Sample,
+	}
+	if !nameShape.MatchString(r.Name) {
+		bad("name", hinted{fmt.Sprintf("rule name %q is not one", r.Name), "use letters, digits, - and _"})
+	}
+	event := slices.Index(events, r.Event)
+	if event < 0 {
+		bad("event", unknown("event", r.Event, events))
+	}
+	c.Event = Event(max(0, event))
+	if c.Service == "" {
+		c.Service = f.Pack.Name
+	}
+	if c.Witness == "" {
+		c.Witness = "main"
+	}
+	if len(c.identifiers) == 0 {
+		c.identifiers = f.Pack.Match.Identifier
+	}
+	if len(c.identifiers) == 0 || slices.Contains(c.identifiers, "") {
+		bad("identifier", hinted{"nothing says whose lines these are", "name identifiers in [pack.match]"})
+	}
+	r.forms(c, g, bad)
+	for i := range c.samples {
+		s := &c.samples[i]
+		s.path = fmt.Sprintf("%s.sample[%d]", at, i)
+		s.check(c, func(key string, err error) { p.add(s.path+"."+key, r.Name, err) })
+	}
+	return c
+}
+
+// forms compiles the patterns and expressions.
+func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
+	exprs := func(key string, sources []string, translate func(string) ([]string, error)) {
+		for _, source := range sources {
+			translated, err := translate(source)
+			if err != nil {
+				bad(key, err)
+				continue
+			}
+			for _, expr := range translated {
+				f, err := newForm(expr, r.Account)
+				if err != nil {
+					bad(key, err)
+					break
+				}
+				f.rule = c
+				if f.after == nil && c.Event != Ignore && c.Event != Info {
+					bad(key, hinted{fmt.Sprintf("a rule for event %s needs the address", c.Event), "put <addr> where the daemon prints the peer"})
+					break
+				}
+				c.forms = append(c.forms, f)
+			}
+		}
+	}
+	exprs("pattern", r.Pattern, g.translate)
+	exprs("regex", r.Regex, func(s string) ([]string, error) { return []string{latin1(s)}, nil })
+	if len(r.Pattern)+len(r.Regex) == 0 {
+		bad("pattern", errors.New("the rule has neither pattern nor regex"))
+	}
+	if r.Account != "" && len(c.forms) > 0 && !slices.ContainsFunc(c.forms, func(f *form) bool { return f.account != nil }) {
+		bad("account", hinted{fmt.Sprintf("no pattern has a placeholder %q", r.Account), fmt.Sprintf("write <%s:text> where the account stands", r.Account)})
+	}
+}
+
+// check notes contradictions within a sample.
+func (s *sample) check(c *compiledRule, bad func(string, error)) {
+	if s.Line == "" {
+		bad("line", errors.New("the sample has no line"))
+	}
+	if s.Addr != "" {
+		if a, err := netip.ParseAddr(s.Addr); err != nil || a != a.Unmap().WithZone("") {
+			bad("addr", fmt.Errorf("%q is no address", s.Addr))
+		}
+	}
+	if s.Identifier == "" && len(c.identifiers) > 0 {
+		s.Identifier = c.identifiers[0]
+	}
+	if s.Identifier != "" && !slices.Contains(c.identifiers, s.Identifier) {
+		bad("identifier", unknown("identifier", s.Identifier, c.identifiers))
+	}
+	if s.Match != nil && !*s.Match && (s.Addr != "" || s.Ambiguous || s.Account != nil) {
+		bad("match", hinted{"a line that does not match has no address and no account", "leave out addr, account and ambiguous"})
+	}
+	if s.Ambiguous && s.Addr != "" {
+		bad("addr", errors.New("an ambiguous line has no address"))
+	}
+}
+
+func atLeastOne(n *int, key string, bad func(string, error)) int {
+	if n == nil {
+		return 1
+	}
+	if *n < 1 {
+		bad(key, fmt.Errorf("%s is %d; it is at least 1", key, *n))
+	}
+	return *n
+}

@@ -1,0 +1,219 @@
+package rules
+
+import (
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"bailiff/ingest"
+)
+
+// MaxCandidates is how many addresses of an ambiguous line are named.
+const MaxCandidates = 8
+
+// Set matches entries against any number of packs. It is immutable but for its
+// counters, and any number of goroutines may use it at once.
+type Set struct {
+	groups  map[string]*group // by identifier
+	refused refusals
+}
+
+// group is all that may match the entries of one identifier.
+type group struct {
+	packs []packForms
+	forms []*form // of all packs one after the other, ignore rules first in each
+	*prefilter
+	scratch sync.Pool
+}
+
+// packForms is the forms of one pack within a group.
+type packForms struct {
+	*Pack
+	index  int // in the set
+	behind int // the first form that is not its own
+}
+
+// Compile makes a set of packs. It is an error if two have the same name.
+func Compile(packs ...*Pack) (*Set, error) {
+	s := &Set{groups: make(map[string]*group)}
+	for i, p := range packs {
+		if j := slices.IndexFunc(packs[:i], func(q *Pack) bool { return q.Name == p.Name }); j >= 0 {
+			return nil, &Error{
+				File: p.File, Line: p.lines.of("pack.name"),
+				Msg:    fmt.Sprintf("pack %s is also in %s", p.Name, packs[j].File),
+				Remedy: "give one of them another name",
+			}
+		}
+		s.refused.packs = append(s.refused.packs, Refusal{Pack: p.Name})
+		s.add(i, p)
+	}
+	for _, g := range s.groups {
+		g.prefilter = newPrefilter(g.forms)
+		g.scratch.New = func() any { return &scratch{candidates: make([]uint64, (len(g.forms)+63)/64)} }
+	}
+	return s, nil
+}
+
+// add puts the forms of a pack into the groups of their identifiers.
+func (s *Set) add(index int, p *Pack) {
+	for _, ignore := range []bool{true, false} {
+		for _, r := range p.rules {
+			if (r.Event == Ignore) != ignore {
+				continue
+			}
+			for _, id := range r.identifiers {
+				g := s.groups[id]
+				if g == nil {
+					g = &group{}
+					s.groups[id] = g
+				}
+				g.forms = append(g.forms, r.forms...)
+				if n := len(g.packs); n == 0 || g.packs[n-1].index != index {
+					g.packs = append(g.packs, packForms{Pack: p, index: index})
+				}
+				g.packs[len(g.packs)-1].behind = len(g.forms)
+			}
+		}
+	}
+}
+
+// AppendMatches appends the matches of e to dst, at most one of each pack, and
+// returns dst. An entry that matches nothing costs no memory. Matches own
+// theirs.
+func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
+	g := s.groups[string(e.Identifier)]
+	if g == nil {
+		return dst
+	}
+	at, state := g.search(e.Message, 0, 0)
+	if state == 0 && len(g.always) == 0 {
+		return dst
+	}
+	sc := g.scratch.Get().(*scratch)
+	sc.tokenized = false
+	for _, form := range g.always {
+		sc.mark(form)
+	}
+	for state != 0 {
+		for _, form := range g.prefilter.forms(state) {
+			sc.mark(form)
+		}
+		at, state = g.search(e.Message, at, state)
+	}
+	for begin, i := 0, 0; i < len(g.packs); i++ {
+		p := &g.packs[i]
+		if v := p.judge(g.forms, begin, e, sc); v.form == nil {
+		} else if p.trust.believes(e) {
+			dst = append(dst, v.match(e))
+		} else {
+			s.refused.add(p.index, e)
+		}
+		begin = p.behind
+	}
+	clear(sc.candidates)
+	g.scratch.Put(sc)
+	return dst
+}
+
+func (s *scratch) mark(form uint32) { s.candidates[form/64] |= 1 << (form % 64) }
+
+// next returns the first candidate from form i on, or -1.
+func (s *scratch) next(i int) int {
+	for word := i / 64; word < len(s.candidates); word++ {
+		if w := s.candidates[word] >> (i % 64); w != 0 {
+			return i + bits.TrailingZeros64(w)
+		}
+		i = (word + 1) * 64
+	}
+	return -1
+}
+
+// verdict is what a pack makes of an entry.
+type verdict struct {
+	form  *form // the first that reads; nil if none does
+	at    token // where it reads the address
+	found int   // how many addresses are read, at most MaxCandidates
+	addrs [MaxCandidates]token
+}
+
+// judge reads e with the candidates of one pack, which begin at form i. The first
+// that reads makes the match; the addresses are those that any of them reads.
+func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v verdict) {
+	truncated := e.Truncated || p.cut > 0 && len(e.Message) >= p.cut
+	for i = sc.next(i); i >= 0 && i < p.behind; i = sc.next(i + 1) {
+		f := forms[i]
+		if v.form != nil && v.form.rule.Event == Ignore && f.rule.Event != Ignore {
+			break
+		}
+		if f.after == nil {
+			if v.form == nil && f.before.matches(e.Message) {
+				v.form = f
+			}
+			continue
+		}
+		if truncated && !f.certain(e.Message) {
+			continue
+		}
+		for _, t := range f.readings(e.Message, sc) {
+			if v.form == nil {
+				v.form, v.at = f, t
+			}
+			v.add(t)
+		}
+	}
+	return v
+}
+
+// longestAddress is the length of an IPv6 address with brackets and a zone.
+const longestAddress = 64
+
+// certain says that the address of f cannot lie behind the end of a message that
+// was cut.
+func (f *form) certain(msg []byte) bool { return f.within+longestAddress <= len(msg) }
+
+// add notes the address at t unless it is known.
+func (v *verdict) add(t token) {
+	for i := range v.found {
+		if v.addrs[i].addr == t.addr {
+			v.addrs[i].start = min(v.addrs[i].start, t.start)
+			return
+		}
+	}
+	if v.found < len(v.addrs) {
+		v.addrs[v.found] = t
+		v.found++
+	}
+}
+
+// match makes the match of a verdict.
+func (v *verdict) match(e *ingest.Entry) Match {
+	r := v.form.rule
+	m := Match{
+		Rule: r.Rule, Event: r.Event, Count: max(1, e.Repeat),
+		Time: e.Time, Received: e.Received, Source: e.Source, Host: string(e.Host),
+		Line: evidence(e.Message), Spoofable: e.Spoofable,
+	}
+	if e.Peer.IsValid() {
+		m.Origin = e.Peer.Addr().String()
+	}
+	addrs := v.addrs[:v.found]
+	switch {
+	case len(addrs) == 1:
+		m.Addr = addrs[0].addr
+	case len(addrs) > 1:
+		slices.SortFunc(addrs, func(a, b token) int { return a.start - b.start })
+		m.Candidates = make([]netip.Addr, len(addrs))
+		for i, t := range addrs {
+			m.Candidates[i] = t.addr
+		}
+	}
+	if v.form.account != nil {
+		m.Account = string(normalise(v.form.account.find(e.Message, v.at)))
+	}
+	return m
+}
+
+// evidence is what is kept of a message.
+func evidence(msg []byte) string { return string(msg[:min(len(msg), MaxEvidence)]) }
