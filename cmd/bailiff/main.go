@@ -15,6 +15,7 @@ import (
 
 	"bailiff/cmd/internal/admin"
 	"bailiff/config"
+	"bailiff/rules"
 )
 
 // The rules of this command line: answers go to stdout and everything else to
@@ -53,10 +54,16 @@ func usage(hint, format string, args ...any) error {
 	return &failure{fmt.Errorf(format, args...), hint, exitUsage}
 }
 
-// hinter is an error that knows its remedy.
-type hinter interface {
-	error
-	Hint() string
+// hint returns the remedy that err knows, or "".
+func hint(err error) string {
+	h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err)
+	if !ok {
+		return ""
+	}
+	return h.Hint()
 }
 
 // report prints err, each of several errors with its own hint, and returns the
@@ -66,12 +73,18 @@ func report(w io.Writer, err error) int {
 		return int(q)
 	}
 	for _, err := range flatten(err) {
-		fmt.Fprintf(w, "bailiff: %v\n", err)
-		if h, ok := errors.AsType[hinter](err); ok && h.Hint() != "" {
-			fmt.Fprintf(w, "hint: %s\n", h.Hint())
-		}
+		printLines(w, "bailiff: ", err.Error())
+		printLines(w, "hint: ", hint(err))
 	}
 	return exitCode(err)
+}
+
+// printLines prints each line of text behind a prefix: the daemon, too, may
+// answer with a list.
+func printLines(w io.Writer, prefix, text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(w, "%s%s\n", prefix, strings.TrimSuffix(line, "\n"))
+	}
 }
 
 func exitCode(err error) int {
@@ -79,6 +92,9 @@ func exitCode(err error) int {
 		return f.code
 	}
 	if _, ok := errors.AsType[config.Errors](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*rules.Error](err); ok {
 		return exitUsage
 	}
 	if e, ok := errors.AsType[*admin.Error](err); ok && e.Status == http.StatusBadRequest {

@@ -17,6 +17,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"bailiff/config"
+	"bailiff/rules"
 )
 
 // Error is a refusal that a person can act on. The API carries it as
@@ -41,12 +44,16 @@ func Refuse(status int, hint, format string, args ...any) *Error {
 }
 
 // asError turns any error into what the API carries: itself if it is an
-// [Error], and otherwise an internal error that keeps the hint.
+// [Error], a bad request if it is about the configuration, and otherwise an
+// internal error. The hint stays.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return &Error{Status: e.Status, Message: err.Error(), Advice: e.Advice}
 	}
 	e := &Error{Status: http.StatusInternalServerError, Message: err.Error()}
+	if isConfiguration(err) {
+		e.Status = http.StatusBadRequest
+	}
 	if h, ok := errors.AsType[interface {
 		error
 		Hint() string
@@ -54,4 +61,11 @@ func asError(err error) *Error {
 		e.Advice = h.Hint()
 	}
 	return e
+}
+
+// isConfiguration says whether err is about what the operator wrote.
+func isConfiguration(err error) bool {
+	_, inFile := errors.AsType[config.Errors](err)
+	_, inPack := errors.AsType[*rules.Error](err)
+	return inFile || inPack
 }
