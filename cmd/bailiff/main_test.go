@@ -13,11 +13,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bailiff/cmd/internal/admin"
+	"bailiff/enforce/nft/nfttest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bailiff": main})
+	testscript.Main(inNamespace{m}, map[string]func(){"bailiff": main})
 }
+
+// inNamespace runs the tests where no table of this machine can be harmed.
+type inNamespace struct{ *testing.M }
+
+func (n inNamespace) Run() int { return nfttest.InNamespace(n.M) }
 
 // TestScript runs what stands in testdata/script: the command line as its users
 // see it.

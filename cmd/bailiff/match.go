@@ -30,6 +30,9 @@ for.`,
 			if err := opt.Validate(); err != nil {
 				return usage("formats are auto, syslog, journal-export and message", "%w", err)
 			}
+			if all && count {
+				return usage("leave one of them out", "--all and --count exclude each other")
+			}
 			set, err := f.matcher(packs)
 			if err != nil {
 				return err
@@ -54,7 +57,6 @@ for.`,
 	cmd.Flags().StringVar((*string)(&opt.Format), "format", string(stream.Auto), "auto, syslog, journal-export or message")
 	cmd.Flags().BoolVar(&all, "all", false, "print the lines that matched nothing too")
 	cmd.Flags().BoolVar(&count, "count", false, "print totals only")
-	cmd.MarkFlagsMutuallyExclusive("all", "count")
 	f.jsonFlag(cmd)
 	return cmd
 }

@@ -12,17 +12,21 @@ import (
 
 // matcher compiles the packs that were named, and the shipped ones if none was.
 // Names are looked up as the daemon does: what lies in rules_dir comes before
-// what is shipped. Whatever has a slash or ends in .toml is a file.
+// what is shipped.
 func (f *flags) matcher(names []string) (*rules.Set, error) {
-	var known []*rules.Pack
-	var err error
-	if f.config == "" && len(names) == 0 {
-		known, err = rules.Embedded()
-	} else {
-		known, err = f.configuredPacks()
+	if len(names) == 0 && f.config == "" {
+		shipped, err := rules.Embedded()
+		if err != nil {
+			return nil, err
+		}
+		return rules.Compile(shipped...)
 	}
-	if err != nil {
-		return nil, err
+	var known []*rules.Pack
+	if len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return !isFile(name) }) {
+		var err error
+		if known, err = f.configuredPacks(); err != nil {
+			return nil, err
+		}
 	}
 	if len(names) == 0 {
 		return rules.Compile(known...)
@@ -38,6 +42,11 @@ func (f *flags) matcher(names []string) (*rules.Set, error) {
 	return rules.Compile(packs...)
 }
 
+// isFile tells a file from the name of a pack, which has neither of these.
+func isFile(name string) bool {
+	return strings.Contains(name, "/") || strings.HasSuffix(name, ".toml")
+}
+
 // configuredPacks returns all packs that jails may name.
 func (f *flags) configuredPacks() ([]*rules.Pack, error) {
 	c, err := config.Load(f.config)
@@ -49,7 +58,7 @@ func (f *flags) configuredPacks() ([]*rules.Pack, error) {
 
 // findPack returns the pack of a name or a file.
 func findPack(known []*rules.Pack, name string) (*rules.Pack, error) {
-	if strings.Contains(name, "/") || strings.HasSuffix(name, ".toml") {
+	if isFile(name) {
 		return readPack(name)
 	}
 	for _, p := range known {
