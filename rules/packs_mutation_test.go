@@ -1,0 +1,176 @@
+package rules_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+
+	"bailiff/rules"
+)
+
+// source is a pack as TOML, for tests that change it.
+type source struct {
+	Pack map[string]any   `toml:"pack"`
+	Rule []map[string]any `toml:"rule"`
+}
+
+func readSource(t *testing.T, file string) source {
+	t.Helper()
+	var s source
+	if _, err := toml.DecodeFile(file, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// holds says that the pack with these rules loads and that its samples hold.
+func (s source) holds(t *testing.T, only ...map[string]any) bool {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := toml.NewEncoder(&buf).Encode(source{s.Pack, only}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := rules.Parse("mutant.toml", buf.Bytes())
+	return err == nil && p.Check() == nil
+}
+
+// alternatives returns the patterns of a rule, and a function that gives a copy
+// of the rule in which one of them is another.
+func alternatives(rule map[string]any) (patterns []string, with func(i int, p string) map[string]any) {
+	switch p := rule["pattern"].(type) {
+	case string:
+		patterns = []string{p}
+	case []any:
+		for _, one := range p {
+			patterns = append(patterns, one.(string))
+		}
+	}
+	return patterns, func(i int, p string) map[string]any {
+		out := map[string]any{}
+		for k, v := range rule {
+			out[k] = v
+		}
+		changed := append([]string{}, patterns...)
+		changed[i] = p
+		out["pattern"] = changed
+		return out
+	}
+}
+
+// mutants are a pattern with one literal letter changed: the first, the middle
+// and the last.
+func mutants(pattern string) []string {
+	var literal []int
+	for i := 0; i < len(pattern); i++ {
+		if pattern[i] == '<' && !strings.HasPrefix(pattern[i:], "<<") {
+			i += strings.IndexByte(pattern[i:], '>')
+			continue
+		}
+		if c := pattern[i] | 0x20; c >= 'a' && c <= 'z' {
+			literal = append(literal, i)
+		}
+	}
+	var out []string
+	if n := len(literal); n > 0 {
+		for _, i := range []int{literal[0], literal[n/2], literal[n-1]} {
+			out = append(out, pattern[:i]+"~"+pattern[i+1:])
+		}
+	}
+	return out
+}
+
+// Every rule has a sample that matches and one that does not, and no literal of
+// any pattern can change without a sample that fails.
+func TestSamplesHoldPatterns(t *testing.T) {
+	files, err := filepath.Glob("packs/*.toml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("packs: %v %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
+			s := readSource(t, file)
+			for _, rule := range s.Rule {
+				// A rule by itself is quicker than the pack, but some lines are
+				// ambiguous only by what another rule reads.
+				others := []map[string]any{}
+				if !s.holds(t, rule) {
+					others = slices.DeleteFunc(slices.Clone(s.Rule), func(r map[string]any) bool { return r["name"] == rule["name"] })
+				}
+				positive, negative := 0, 0
+				for _, sample := range rule["sample"].([]map[string]any) {
+					if sample["match"] == false {
+						negative++
+					} else {
+						positive++
+					}
+				}
+				if positive == 0 || negative == 0 {
+					t.Errorf("%v: %d samples match and %d do not", rule["name"], positive, negative)
+				}
+				patterns, with := alternatives(rule)
+				for i, p := range patterns {
+					for _, m := range mutants(p) {
+						if s.holds(t, append(others, with(i, m))...) {
+							t.Errorf("%v: no sample misses %s", rule["name"], m)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// The fragments are literals as well: each of their alternatives is in a sample.
+func TestSamplesHoldFragments(t *testing.T) {
+	files, err := filepath.Glob("packs/*.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		s := readSource(t, file)
+		fragments, _ := s.Pack["define"].(map[string]any)
+		for name, v := range fragments {
+			var users []map[string]any
+			for _, rule := range s.Rule {
+				patterns, _ := alternatives(rule)
+				if strings.Contains(strings.Join(patterns, ""), "<"+name+">") {
+					users = append(users, rule)
+				}
+			}
+			list := v.([]any)
+			for i, one := range list {
+				for _, m := range mutants(one.(string)) {
+					changed := append([]any{}, list...)
+					changed[i] = m
+					fragments[name] = changed
+					if s.holds(t, users...) && s.holds(t, s.Rule...) {
+						t.Errorf("%s: %s: no sample misses %s", file, name, m)
+					}
+				}
+			}
+			fragments[name] = v
+		}
+	}
+}
+
+// A pack says where its rules come from: the source file of the daemon.
+func TestRulesNameTheirSource(t *testing.T) {
+	for _, name := range []string{"sshd", "asterisk"} {
+		data, err := os.ReadFile(fmt.Sprintf("packs/%s.toml", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range strings.Split(string(data), "\n[[rule]]\n")[1:] {
+			comment, _, _ := strings.Cut(block, "\nname")
+			if !strings.HasPrefix(comment, "#") {
+				t.Errorf("%s: rule %d has no comment", name, i+1)
+			}
+		}
+	}
+}
