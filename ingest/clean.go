@@ -138,8 +138,10 @@ func joins(left, right []byte) bool {
 	// A colour has an escape at its start and nowhere else, so only the last
 	// escape of left can begin one that is still unfinished.
 	tail := left[max(0, len(left)-maxColour):]
-	start := bytes.LastIndexByte(tail, esc)
-	start = max(start, bytes.LastIndexByte(tail, '#'))
+	start := len(tail) - 1
+	for start >= 0 && tail[start] != esc && tail[start] != '#' {
+		start--
+	}
 	if start < 0 {
 		return false
 	}

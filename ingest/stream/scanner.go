@@ -22,6 +22,9 @@ type Scanner struct {
 
 	now     time.Time // when the buffer was last filled
 	nowFill int       // and which filling that was
+
+	minute      syslog.Stamp // of the last line, without its seconds
+	minuteStart time.Time
 }
 
 // NewScanner returns a scanner of r.
@@ -108,9 +111,18 @@ func (s *Scanner) syslog(b []byte, e *ingest.Entry) {
 	s.happened(h.Stamp, e)
 }
 
-// happened sets the time of e to its stamp.
+// happened sets the time of e to its stamp. Lines of one minute follow each
+// other, and its start is worked out once.
 func (s *Scanner) happened(stamp syslog.Stamp, e *ingest.Entry) {
-	if t := stamp.Time(e.Received); !t.IsZero() && t.Before(e.Received) {
+	if stamp.IsZero() {
+		return
+	}
+	into := time.Duration(min(stamp.Second, 59))*time.Second + time.Duration(stamp.Nanosecond)
+	stamp.Second, stamp.Nanosecond = 0, 0
+	if stamp != s.minute {
+		s.minute, s.minuteStart = stamp, stamp.Time(e.Received)
+	}
+	if t := s.minuteStart.Add(into); !s.minuteStart.IsZero() && t.Before(e.Received) {
 		e.Time = t
 	}
 }
@@ -119,6 +131,7 @@ func (s *Scanner) happened(stamp syslog.Stamp, e *ingest.Entry) {
 func (s *Scanner) received() time.Time {
 	if s.nowFill != s.in.fills {
 		s.now, s.nowFill = s.opts.Now(), s.in.fills
+		s.minute = syslog.Stamp{} // its year depends on now
 	}
 	return s.now
 }

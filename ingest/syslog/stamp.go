@@ -202,14 +202,33 @@ func two(b []byte) (int, bool) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
-
 // month returns the number of the month that b begins with, or 0.
 func month(b []byte) int {
-	for i := 0; i < len(months); i += 3 {
-		if months[i] == b[0] && months[i+1] == b[1] && months[i+2] == b[2] {
-			return i/3 + 1
-		}
+	switch string(b[:3]) {
+	case "Jan":
+		return 1
+	case "Feb":
+		return 2
+	case "Mar":
+		return 3
+	case "Apr":
+		return 4
+	case "May":
+		return 5
+	case "Jun":
+		return 6
+	case "Jul":
+		return 7
+	case "Aug":
+		return 8
+	case "Sep":
+		return 9
+	case "Oct":
+		return 10
+	case "Nov":
+		return 11
+	case "Dec":
+		return 12
 	}
 	return 0
 }
