@@ -95,7 +95,7 @@ func end(until *time.Time, now time.Time) string {
 	if !until.After(now) {
 		return clock(*until, now) + " (over)"
 	}
-	return clock(*until, now) + " (in " + brief(until.Sub(now)) + ")"
+	return clock(*until, now) + " (in " + brief(until.Sub(now).Round(time.Second)) + ")"
 }
 
 // term is the length of a ban.

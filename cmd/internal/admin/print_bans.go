@@ -95,7 +95,9 @@ func (p *Printer) Decision(d *Decision) error {
 			add(p.paint(bold, ShortPrefix(d.Prefix)))
 		}
 		add(d.Jail)
-		add(d.Rule)
+		if d.Action == "alarm" {
+			add(d.Rule)
+		}
 		if d.Origin != "rules" {
 			add(d.Origin)
 		}

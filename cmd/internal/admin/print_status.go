@@ -104,10 +104,14 @@ func queueLine(q *Queue) string {
 	return line
 }
 
-// countLine spells counts: "received 12, refused 3 (unit)".
+// countLine spells counts: "received 12, refused 3 (unit)". Of those that are
+// zero only the first is worth a word.
 func countLine(counts []Count) string {
 	var words []string
-	for _, c := range counts {
+	for i, c := range counts {
+		if c.N == 0 && i > 0 {
+			continue
+		}
 		word := fmt.Sprint(c.Name, " ", c.N)
 		if c.Reason != "" {
 			word += " (" + c.Reason + ")"

@@ -42,7 +42,7 @@ func sampleWhy() Why {
 			Evidence: []string{"Registration from '\u2066x' failed"}, After: 4,
 			Witnesses: []Witness{{"sip", "notice", "udp:127.0.0.1:5514", 3}, {"sip", "security", "journald", 2}},
 		}},
-		Strikes: []Strike{{Jail: "sshd", At: end.Add(-10 * time.Minute), Until: &end}},
+		Strikes: []Strike{{Jail: "sshd", At: end.Add(-10 * time.Minute), Until: &end}, {Jail: "sshd", At: d.At, Until: &d.Until}},
 		Guards:  []Guard{{netip.MustParsePrefix("203.0.113.0/24"), "never_ban"}},
 		Effect:  "3 lines came after it; is bailiff in the path of the traffic?",
 	}
@@ -53,7 +53,7 @@ func sampleStatus() Status {
 	return Status{
 		Version: "v0.1.0", PID: 812, Started: at.Add(-3*time.Hour - 12*time.Minute), Now: at, Config: "/etc/bailiff/bailiff.toml",
 		Sources: []Source{
-			{Name: "journald", Part: Part{OK: true}, Counts: []Count{{"delivered", "", 1200}, {"refused", "unit", 3}}},
+			{Name: "journald", Part: Part{OK: true}, Counts: []Count{{"received", "", 0}, {"truncated", "", 0}, {"refused", "unit", 3}}},
 			{Name: "udp:127.0.0.1:5514", Part: Part{Error: "port in use", Hint: "stop rsyslog"}},
 		},
 		Packs:    []Pack{{Name: "sshd", Rules: 12, Matches: 512, Ambiguous: 1, Untrusted: 3, Sample: "Failed \x1b[2J"}},
@@ -73,7 +73,7 @@ func TestPrint(t *testing.T) {
 	forever.Until, forever.Simulated = time.Time{}, true
 	spent.Spent = true
 	operator := decide.Decision{Prefix: netip.MustParsePrefix("2001:db8::/64"), At: at, Origin: "operator", Reason: "port\u202escan"}
-	lift := decide.Decision{Action: decide.Lift, Prefix: d.Prefix, At: at, Jail: "sshd", Origin: "operator"}
+	lift := decide.Decision{Action: decide.Lift, Prefix: d.Prefix, At: at, Jail: "sshd", Rule: d.Rule, Origin: "operator"}
 	alarm := decide.Decision{Action: decide.Alarm, At: at, Rule: "sshd/failed-password", Origin: "rules", Reason: "the line has two readings"}
 	why, status := sampleWhy(), sampleStatus()
 	unknown := Why{Prefix: netip.MustParsePrefix("192.0.2.1/32")}

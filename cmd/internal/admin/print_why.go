@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,16 +30,23 @@ func (p *Printer) Why(w *Why, now time.Time) error {
 	for i := range w.Jails {
 		p.whyJail(&b, &w.Jails[i])
 	}
-	if len(w.Strikes) > 0 {
-		b.WriteString("\nearlier bans\n")
-		for _, s := range w.Strikes {
-			fmt.Fprintf(&b, "  %s  %s%s\n", clock(s.At, now), term(s.At, s.Until), inJail(s.Jail))
-		}
-	}
+	p.whyStrikes(&b, w, now)
 	if len(w.Decisions)+len(w.Jails)+len(w.Strikes) == 0 {
 		b.WriteString("nothing is known of it\n")
 	}
 	return p.flush(&b)
+}
+
+// whyStrikes writes the earlier bans, those that stand left out.
+func (p *Printer) whyStrikes(b *bytes.Buffer, w *Why, now time.Time) {
+	heading := "\nearlier bans\n"
+	for _, s := range w.Strikes {
+		if slices.ContainsFunc(w.Bans, func(ban Ban) bool { return ban.Jail == s.Jail && ban.Since.Equal(s.At) }) {
+			continue
+		}
+		fmt.Fprintf(b, "%s  %s  %s%s\n", heading, clock(s.At, now), term(s.At, s.Until), inJail(s.Jail))
+		heading = ""
+	}
 }
 
 // whyDecision writes one recorded decision.

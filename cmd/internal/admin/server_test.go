@@ -156,6 +156,7 @@ func TestServerErrors(t *testing.T) {
 		{"too long", "POST", "/v1/bans", `{"reason":"` + strings.Repeat("x", maxBody) + `"}`, 400, `{"error":"read request: http: request body too large"}`},
 		{"unban of nothing", "DELETE", "/v1/bans", `{}`, 400, `{"error":"name prefixes or all, and not both"}`},
 		{"unban of both", "DELETE", "/v1/bans", `{"all":true,"prefixes":["203.0.113.9/32"]}`, 400, `{"error":"name prefixes or all, and not both"}`},
+		{"unban with host bits", "DELETE", "/v1/bans", `{"prefixes":["192.0.2.1/24"]}`, 400, `{"error":"\"192.0.2.1/24\" has bits set behind its length","hint":"the network is 192.0.2.0/24, the host 192.0.2.1"}`},
 		{"unban all of none", "DELETE", "/v1/bans", `{"all":true}`, 200, `{"lifted":[]}`},
 		{"why of a name", "GET", "/v1/why/x", ``, 400, `{"error":"\"x\" is no address","hint":"write an address (203.0.113.9, 2001:db8::9) or a prefix (203.0.113.0/24)"}`},
 	}
@@ -295,6 +296,29 @@ func TestListenLongPath(t *testing.T) {
 	err := New(Options{Socket: filepath.Join(t.TempDir(), strings.Repeat("x", 100), "s")}).Listen()
 	if e, ok := errors.AsType[*Error](err); !ok || e.Advice != "set socket to a shorter path" {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A server that ends does not take away the socket of the one that replaced it.
+func TestCloseLeavesSuccessor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	old, err := listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	successor, err := listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer successor.Close()
+	if err := old.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the successor's socket: %v", err)
 	}
 }
 
