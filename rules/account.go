@@ -55,14 +55,23 @@ func (a *account) find(msg []byte, t token) []byte {
 	if a.behind {
 		half = msg[t.end:]
 	}
-	if a.self == nil {
-		begin := a.head.first(half, 0)
-		end := len(half) - a.tail.first(half, 0)
-		if begin < 0 || end > len(half) || begin > end {
-			return nil
-		}
+	begin, behind := a.head.first(half), a.tail.first(half)
+	if begin < 0 || behind < 0 {
+		return nil
+	}
+	end := len(half) - behind
+	if begin <= end && (a.self == nil || a.self.matches(half[begin:end])) {
 		return half[begin:end]
 	}
+	if a.self == nil {
+		return nil
+	}
+	return a.search(half)
+}
+
+// search finds an account that does not begin at the first place where it could
+// or does not end at the last.
+func (a *account) search(half []byte) []byte {
 	begins := a.rest.all(half)
 	begin := -1
 	head := a.head.walk(half)

@@ -1,9 +1,6 @@
 package rules
 
-import (
-	"bytes"
-	"net/netip"
-)
+import "net/netip"
 
 // token is an address position: bytes start to end of a message spell addr.
 type token struct {
@@ -13,19 +10,23 @@ type token struct {
 
 // letters are the bytes that make a name or a number of what they stand
 // beside; hexes may stand within an address.
-var letters, hexes = func() (l, h byteSet) {
+var letters, hexes = func() (l, h [256]bool) {
 	for _, b := range []byte("0123456789abcdefABCDEF:.") {
-		h.add(b)
+		h[b] = true
 	}
 	for b := range 256 {
-		if '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z' || b == '_' || b >= 0x80 {
-			l.add(byte(b))
-		}
+		l[b] = '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z' || b == '_' || b >= 0x80
 	}
 	return l, h
 }()
 
-// appendTokens appends every address position of msg in order.
+// longestAddress bounds a token: an IPv6 address that ends in an IPv4 one, with
+// brackets; a zone is at most as long as the name of a network interface
+// (IFNAMSIZ of Linux).
+const longestAddress = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%123456789012345]")
+
+// positions finds the address positions of a message from its end, as far as
+// they are asked for.
 //
 // A position begins and ends where no letter or digit stands beside it. It is an
 // IPv4 address of four decimal numbers without leading zeros that is no part of
@@ -34,43 +35,67 @@ var letters, hexes = func() (l, h byteSet) {
 // follows. An IPv6 address in brackets is two positions, with them and without.
 // What follows a bare IPv6 address and a colon cannot be told from it, so that
 // 2001:db8::1:22 is one address and no port.
-func appendTokens(dst []token, msg []byte) []token {
-	for i := 0; i < len(msg); i++ {
-		if !hexes.has(msg[i]) {
-			continue
-		}
-		begin := i
-		for i < len(msg) && hexes.has(msg[i]) {
-			i++
-		}
-		if i-begin > len("::1") || bytes.Contains(msg[begin:i], []byte("::")) {
-			dst = appendRun(dst, msg, begin, i)
-		}
-	}
-	return dst
+type positions struct {
+	msg     []byte
+	tokens  []token // the last first
+	scanned int     // all that end behind it are in tokens
 }
 
-// appendRun appends the positions within msg[begin:end], which is bounded by
-// bytes that cannot stand in an address.
-func appendRun(dst []token, msg []byte, begin, end int) []token {
-	if t, ok := parse6(msg, begin, end); ok {
-		dst = append(dst, t)
-		if t.start > 0 && msg[t.start-1] == '[' && t.end < len(msg) && msg[t.end] == ']' {
-			dst = append(dst, token{t.start - 1, t.end + 1, t.addr})
-		}
-		return dst
+func (p *positions) reset(msg []byte) {
+	p.msg, p.tokens, p.scanned = msg, p.tokens[:0], len(msg)
+}
+
+// at returns the i-th position from the end, if it ends at low or behind it.
+func (p *positions) at(i, low int) (token, bool) {
+	for i >= len(p.tokens) && p.scanned > 0 && p.scanned >= low {
+		p.scan(low)
 	}
-	for begin < end {
-		piece := begin
-		for begin < end && msg[begin] != ':' {
-			begin++
-		}
-		if t, ok := parse4(msg, piece, begin); ok {
-			dst = append(dst, t)
-		}
-		begin++
+	if i >= len(p.tokens) || p.tokens[i].end < low {
+		return token{}, false
 	}
-	return dst
+	return p.tokens[i], true
+}
+
+// scan finds the next run of bytes that may be addresses, unless it ends before
+// low.
+func (p *positions) scan(low int) {
+	end := p.scanned
+	for end > 0 && !hexes[p.msg[end-1]] {
+		end--
+	}
+	begin, colons, dots := end, 0, 0
+	for begin > 0 && hexes[p.msg[begin-1]] {
+		begin--
+		switch p.msg[begin] {
+		case ':':
+			colons++
+		case '.':
+			dots++
+		}
+	}
+	p.scanned = begin
+	if colons >= 2 {
+		if t, ok := parse6(p.msg, begin, end); ok {
+			if t.start > 0 && p.msg[t.start-1] == '[' && t.end < len(p.msg) && p.msg[t.end] == ']' {
+				p.tokens = append(p.tokens, token{t.start - 1, t.end + 1, t.addr})
+			}
+			p.tokens = append(p.tokens, t)
+			return
+		}
+	}
+	if dots < 3 {
+		return
+	}
+	for end > begin {
+		piece := end
+		for piece > begin && p.msg[piece-1] != ':' {
+			piece--
+		}
+		if t, ok := parse4(p.msg, piece, end); ok {
+			p.tokens = append(p.tokens, t)
+		}
+		end = piece - 1
+	}
 }
 
 // parse4 reads msg[begin:end] as an IPv4 address, with a full stop behind it or
@@ -108,18 +133,15 @@ func parse4(msg []byte, begin, end int) (token, bool) {
 	return token{begin, end, netip.AddrFrom4(quad)}, true
 }
 
-// parse6 reads msg[begin:end] as an IPv6 address, without one colon or full
+// parse6 reads msg[begin:end], which holds two colons or more, as an IPv6 address, without one colon or full
 // stop that belongs to the text around it.
 func parse6(msg []byte, begin, end int) (token, bool) {
 	run := msg[begin:end]
-	if bytes.IndexByte(run, ':') == bytes.LastIndexByte(run, ':') {
-		return token{}, false
-	}
 	if run[0] == ':' && run[1] != ':' {
 		begin++
 	}
 	if n := len(run); run[n-1] == '.' || run[n-1] == ':' && run[n-2] != ':' {
-		if end < len(msg) && letters.has(msg[end]) {
+		if end < len(msg) && letters[msg[end]] {
 			return token{}, false
 		}
 		end--
@@ -142,10 +164,10 @@ func zoneEnd(msg []byte, end int) int {
 		return end
 	}
 	i := end + 1
-	for i < len(msg) && (letters.has(msg[i]) || msg[i] == '.' || msg[i] == '-') {
+	for i < len(msg) && (letters[msg[i]] || msg[i] == '.' || msg[i] == '-') {
 		i++
 	}
-	if i == end+1 {
+	if i == end+1 || i-end > len("%123456789012345") {
 		return end
 	}
 	return i
@@ -153,5 +175,5 @@ func zoneEnd(msg []byte, end int) int {
 
 // alone says that no letter or digit stands beside msg[begin:end].
 func alone(msg []byte, begin, end int) bool {
-	return (begin == 0 || !letters.has(msg[begin-1])) && (end == len(msg) || !letters.has(msg[end]))
+	return (begin == 0 || !letters[msg[begin-1]]) && (end == len(msg) || !letters[msg[end]])
 }

@@ -5,9 +5,15 @@ package rules
 // ends. It is made once and shared by all goroutines.
 type automaton struct {
 	backward bool
-	states   []state // dead and start, then the others
-	rows     []uint16
-	class    [256]uint8 // column of a byte in a row
+	// States are numbered: dead, those with a literal, below rowed; those that
+	// can skip, below skips; those that accept, below plain; and the others.
+	rowed, skips, plain uint16
+	start               uint16
+	literals            []literal // of state 1 and up
+	accept              []bool
+	rows                []uint16 // of the states behind those with a literal
+	class               [256]uint8
+	width               int // of a row: one next state for each class of bytes
 
 	// A state that can skip has read up to the last part that matches any
 	// text, and at most reach bytes belong to what follows that part. However
@@ -17,20 +23,15 @@ type automaton struct {
 	reach int
 }
 
-// state is what has been read so far.
-type state struct {
-	literal string // if not empty, all that can follow; then comes next
-	next    uint16
-	accept  bool
-	skip    bool
-	row     int // where its row begins in rows
+// literal is the one text that can follow a state, and the state behind it.
+// Nothing matches within it.
+type literal struct {
+	text string
+	next uint16
 }
 
-// The states that every automaton has.
-const (
-	dead  = 0
-	start = 1
-)
+// dead is the state of what no text can make match.
+const dead = 0
 
 // walk is a pass of an automaton over a text. Positions count the bytes read,
 // from the end of the text if the automaton is a backward one.
@@ -42,58 +43,81 @@ type walk struct {
 }
 
 func (a *automaton) walk(text []byte) walk {
-	return walk{automaton: a, text: text, state: start}
-}
-
-// accepts reads on to position p and says whether what was read matches.
-// Positions must not descend. When it is false, dead says whether any later
-// position can match.
-func (w *walk) accepts(p int) bool {
-	for w.pos < p && w.state != dead {
-		s := &w.states[w.state]
-		switch {
-		case s.skip && p-w.pos > w.reach:
-			w.pos, w.state = p-w.reach, w.loop
-		case s.literal != "":
-			w.state = w.literal(s)
-		case w.backward:
-			w.state = w.rows[s.row+int(w.class[w.text[len(w.text)-1-w.pos]])]
-			w.pos++
-		default:
-			w.state = w.rows[s.row+int(w.class[w.text[w.pos]])]
-			w.pos++
-		}
-	}
-	return w.pos == p && w.states[w.state].accept
-}
-
-// literal reads the literal of a state and returns the state behind it. It may
-// read beyond the position asked for: nothing matches within a literal.
-func (w *walk) literal(s *state) uint16 {
-	n := len(s.literal)
-	rest := len(w.text) - w.pos
-	if n > rest {
-		return dead
-	}
-	at := w.pos
-	if w.backward {
-		at = rest - n
-	}
-	w.pos += n
-	if string(w.text[at:at+n]) != s.literal {
-		return dead
-	}
-	return s.next
+	return walk{automaton: a, text: text, state: a.start}
 }
 
 // ended says that no later position can match.
 func (w *walk) ended() bool { return w.state == dead }
 
+// accepts reads on to position p and says whether what was read matches.
+// Positions must not descend.
+func (w *walk) accepts(p int) bool {
+	for w.pos < p && w.state != dead {
+		switch {
+		case p-w.pos <= w.reach:
+			w.read(p, w.rowed)
+		case w.rowed <= w.state && w.state < w.skips:
+			w.pos, w.state = p-w.reach, w.loop
+		default:
+			w.read(p, w.skips)
+		}
+	}
+	return w.pos == p && w.accept[w.state]
+}
+
+// read reads a literal, or one byte and on up to position p or a state below
+// stop.
+func (w *walk) read(p int, stop uint16) {
+	if w.state < w.rowed {
+		w.literal()
+		return
+	}
+	rows, class, width, rowed := w.rows, &w.class, w.width, int(w.rowed)
+	s, below := int(w.state)-rowed, int(stop)-rowed
+	if w.backward {
+		text := w.text[len(w.text)-p : len(w.text)-w.pos]
+		for i := len(text) - 1; i >= 0; i-- {
+			s = int(rows[s*width+int(class[text[i]])]) - rowed
+			if s < below {
+				p -= i
+				break
+			}
+		}
+	} else {
+		for i, b := range w.text[w.pos:p] {
+			s = int(rows[s*width+int(class[b])]) - rowed
+			if s < below {
+				p = w.pos + i + 1
+				break
+			}
+		}
+	}
+	w.pos, w.state = p, uint16(s+rowed)
+}
+
+// literal reads the literal of the state.
+func (w *walk) literal() {
+	l := &w.literals[w.state-1]
+	n, rest := len(l.text), len(w.text)-w.pos
+	if w.state = dead; n > rest {
+		return
+	}
+	at := w.pos
+	if w.backward {
+		at = rest - n
+	}
+	if string(w.text[at:at+n]) == l.text {
+		w.pos, w.state = w.pos+n, l.next
+	}
+}
+
 // begins says cheaply whether the text may match at all.
 func (a *automaton) begins(text []byte) bool {
 	w := a.walk(text)
-	s := &a.states[start]
-	return s.literal == "" || w.literal(s) != dead
+	if a.start != dead && a.start < a.rowed {
+		w.literal()
+	}
+	return !w.ended()
 }
 
 // matches says whether the whole text matches.
@@ -102,26 +126,32 @@ func (a *automaton) matches(text []byte) bool {
 	return w.accepts(len(text))
 }
 
-// first returns the first position, from min on, that matches, or -1.
-func (a *automaton) first(text []byte, from int) int {
-	w := a.walk(text)
-	for p := from; p <= len(text); p++ {
-		if w.accepts(p) {
-			return p
-		}
-		if w.ended() {
-			break
+// next reads on to the next position that matches and returns it, or -1.
+func (w *walk) next() int {
+	for w.pos < len(w.text) && w.state != dead {
+		if w.read(len(w.text), w.plain); w.accept[w.state] {
+			return w.pos
 		}
 	}
 	return -1
 }
 
+// first returns the first position that matches, or -1.
+func (a *automaton) first(text []byte) int {
+	if a.accept[a.start] {
+		return 0
+	}
+	w := a.walk(text)
+	return w.next()
+}
+
 // all returns for each position whether it matches.
 func (a *automaton) all(text []byte) []bool {
 	marks := make([]bool, len(text)+1)
+	marks[0] = a.accept[a.start]
 	w := a.walk(text)
-	for p := 0; p <= len(text) && !w.ended(); p++ {
-		marks[p] = w.accepts(p)
+	for p := w.next(); p >= 0; p = w.next() {
+		marks[p] = true
 	}
 	return marks
 }

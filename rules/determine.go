@@ -10,6 +10,10 @@ import (
 // maxStates bounds the memory of one half of one pattern.
 const maxStates = 4096
 
+// first is the state before the first byte while states are found; the state
+// of no node is dead.
+const first = 1
+
 var errTooComplex = errors.New("there are too many ways to read it")
 
 // newAutomaton makes the automaton of parts one after the other.
@@ -22,9 +26,8 @@ func newAutomaton(parts []*syntax.Regexp, backward bool) (*automaton, error) {
 	d.classify()
 	d.state(nil)
 	d.state([]int{n.start})
-	skip := n.loop >= 0 && n.reach < unbounded
 	loop := uint16(dead)
-	if skip {
+	if n.loop >= 0 && n.reach < unbounded {
 		loop = d.state([]int{n.loop})
 	}
 	for i := 0; i < len(d.sets); i++ {
@@ -35,14 +38,7 @@ func newAutomaton(parts []*syntax.Regexp, backward bool) (*automaton, error) {
 			d.rows = append(d.rows, d.state(d.step(d.sets[i], members[0])))
 		}
 	}
-	a := d.pack(loop)
-	a.backward, a.reach = backward, n.reach
-	if backward {
-		for i := range a.states {
-			a.states[i].literal = reversed(a.states[i].literal)
-		}
-	}
-	return a, nil
+	return d.pack(loop, backward), nil
 }
 
 // determiner makes an nfa deterministic: a state is the set of nodes that the
@@ -148,37 +144,67 @@ func (d *determiner) follow(entries []int) []int {
 	return set
 }
 
-// pack drops the rows of states behind which only one text can follow, and the
-// states that only stood within such a text.
-func (d *determiner) pack(loop uint16) *automaton {
-	a := &automaton{class: d.class}
-	width := len(d.members)
-	number := map[uint16]uint16{dead: dead, start: start}
-	order := []uint16{dead, start}
-	renumber := func(s uint16) uint16 {
-		n, ok := number[s]
-		if !ok {
-			n = uint16(len(order))
-			number[s] = n
-			order = append(order, s)
+// pack numbers the states as an automaton does. It drops the rows of those
+// behind which only one text can follow, and the states within such a text.
+func (d *determiner) pack(loop uint16, backward bool) *automaton {
+	a := &automaton{backward: backward, class: d.class, width: len(d.members), reach: d.reach}
+	var kinds [4][]uint16 // with a literal, that can skip, that accept, others
+	literals := make(map[uint16]literal)
+	seen := map[uint16]bool{dead: true}
+	for todo := []uint16{first, loop}; len(todo) > 0; {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[s] {
+			continue
 		}
-		return n
-	}
-	a.loop = renumber(loop)
-	for i := 0; i < len(order); i++ {
-		s := state{accept: slices.Contains(d.sets[order[i]], 0), skip: d.skips(order[i])}
-		if literal, next := d.literal(order[i]); literal != "" {
-			s.literal, s.next = literal, renumber(next)
+		seen[s] = true
+		kind := 3
+		if l := d.literal(s); l.text != "" {
+			kind, literals[s] = 0, l
+			todo = append(todo, l.next)
 		} else {
-			s.row = len(a.rows)
-			for _, next := range d.rows[int(order[i])*width:][:width] {
-				a.rows = append(a.rows, renumber(next))
+			todo = append(todo, d.row(s)...)
+			if d.skips(s) {
+				kind = 1
+			} else if d.accepts(s) {
+				kind = 2
 			}
 		}
-		a.states = append(a.states, s)
+		kinds[kind] = append(kinds[kind], s)
 	}
+	order := slices.Concat([]uint16{dead}, kinds[0], kinds[1], kinds[2], kinds[3])
+	number := make([]uint16, len(d.sets))
+	for i, s := range order {
+		number[s] = uint16(i)
+		a.accept = append(a.accept, d.accepts(s))
+	}
+	for _, s := range kinds[0] {
+		l := literals[s]
+		if backward {
+			l.text = reversed(l.text)
+		}
+		a.literals = append(a.literals, literal{l.text, number[l.next]})
+	}
+	for _, s := range order[1+len(kinds[0]):] {
+		for _, next := range d.row(s) {
+			a.rows = append(a.rows, number[next])
+		}
+	}
+	a.start, a.loop = number[first], number[loop]
+	a.rowed = uint16(1 + len(kinds[0]))
+	a.skips = a.rowed + uint16(len(kinds[1]))
+	a.plain = a.skips + uint16(len(kinds[2]))
 	return a
 }
+
+// row returns the states behind s, one for each class.
+func (d *determiner) row(s uint16) []uint16 {
+	return d.rows[int(s)*len(d.members):][:len(d.members)]
+}
+
+// accepts says that what leads to s matches: its set, which is sorted, holds node
+// 0.
+func (d *determiner) accepts(s uint16) bool { return len(d.sets[s]) > 0 && d.sets[s][0] == 0 }
 
 // skips says that the state is in the last part that matches any text.
 func (d *determiner) skips(s uint16) bool {
@@ -189,31 +215,30 @@ func (d *determiner) skips(s uint16) bool {
 
 // literal returns the one text that can follow s up to the next state that
 // accepts, skips or has a choice.
-func (d *determiner) literal(s uint16) (text string, next uint16) {
+func (d *determiner) literal(s uint16) literal {
 	var b []byte
 	for {
 		c, to, ok := d.only(s)
-		if !ok {
-			return string(b), s
+		if !ok || len(b) > len(d.sets) { // a loop that never ends matches nothing
+			return literal{string(b), s}
 		}
 		b = append(b, c)
-		if s = to; slices.Contains(d.sets[s], 0) || d.skips(s) {
-			return string(b), s
+		if s = to; d.accepts(s) || d.skips(s) {
+			return literal{string(b), s}
 		}
 	}
 }
 
 // only returns the byte that alone does not lead from s to death.
 func (d *determiner) only(s uint16) (b byte, to uint16, ok bool) {
-	for c, members := range d.members {
-		next := d.rows[int(s)*len(d.members)+c]
+	for c, next := range d.row(s) {
 		if next == dead {
 			continue
 		}
-		if ok || len(members) > 1 {
+		if ok || len(d.members[c]) > 1 {
 			return 0, 0, false
 		}
-		b, to, ok = members[0], next, true
+		b, to, ok = d.members[c][0], next, true
 	}
 	return b, to, ok
 }

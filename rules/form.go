@@ -14,9 +14,10 @@ type form struct {
 	// form has none; after, from the end, what follows it, nil if there is no
 	// address.
 	before, after *automaton
-	// within is the most bytes that can precede the address.
-	within  int
-	account *account
+	// within and behind are the most bytes that can precede the address and
+	// follow it.
+	within, behind int
+	account        *account
 	// literals are texts that every message of the form holds.
 	literals []string
 }
@@ -52,9 +53,7 @@ func newForm(expr, accountGroup string) (*form, error) {
 		return nil, err
 	}
 	f.literals = append(f.literals, literals(before)...)
-	for _, p := range before {
-		f.within = min(f.within+longest(p), unbounded)
-	}
+	f.within, f.behind = longest(before...), longest(after...)
 	if accountGroup != "" {
 		if f.account, err = newAccount(before, after, accountGroup); err != nil {
 			return nil, err
@@ -133,45 +132,40 @@ func literals(parts []*syntax.Regexp) []string {
 // scratch is what reading one message needs, used again for the next.
 type scratch struct {
 	candidates []uint64 // bits of forms
-	tokens     []token  // of the message, once tokenized is set
-	tokenized  bool
-	left       []token
-}
-
-// positions returns the address positions of msg.
-func (s *scratch) positions(msg []byte) []token {
-	if !s.tokenized {
-		s.tokens = appendTokens(s.tokens[:0], msg)
-		s.tokenized = true
-	}
-	return s.tokens
+	positions
+	left []token
 }
 
 // readings returns the addresses that f can be read with, in order of position.
 // They are valid until the next call.
-func (f *form) readings(msg []byte, s *scratch) []token {
+func (f *form) readings(s *scratch) []token {
+	msg := s.msg
 	if !f.before.begins(msg) || !f.after.begins(msg) {
 		return nil
 	}
 	s.left = s.left[:0]
 	behind := f.after.walk(msg)
-	tokens := s.positions(msg)
-	for i := len(tokens) - 1; i >= 0; i-- {
-		if behind.accepts(len(msg) - tokens[i].end) {
-			s.left = append(s.left, tokens[i])
+	low := max(0, len(msg)-f.behind)
+	for i := 0; ; i++ {
+		t, ok := s.at(i, low)
+		if !ok {
+			break
+		}
+		if behind.accepts(len(msg) - t.end) {
+			s.left = append(s.left, t)
 		} else if behind.ended() {
 			break
 		}
 	}
-	slices.Reverse(s.left)
-	ahead := f.before.walk(msg)
-	kept := s.left[:0]
+	slices.SortFunc(s.left, func(a, b token) int { return a.start - b.start })
+	ahead, n := f.before.walk(msg), 0
 	for _, t := range s.left {
 		if ahead.accepts(t.start) {
-			kept = append(kept, t)
+			s.left[n] = t
+			n++
 		} else if ahead.ended() {
 			break
 		}
 	}
-	return kept
+	return s.left[:n]
 }

@@ -177,24 +177,27 @@ func isText(re *syntax.Regexp) bool {
 	return re.Op == syntax.OpStar && re.Sub[0].Op == syntax.OpAnyChar
 }
 
-// longest returns how many bytes re matches at most.
-func longest(re *syntax.Regexp) int {
+// longest returns how many bytes parts match at most, one after the other.
+func longest(parts ...*syntax.Regexp) int {
 	n := 0
-	switch re.Op {
-	case syntax.OpLiteral:
-		n = len(re.Rune)
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		n = 1
-	case syntax.OpStar, syntax.OpPlus:
-		n = unbounded
-	case syntax.OpAlternate:
-		for _, sub := range re.Sub {
-			n = max(n, longest(sub))
+	for _, re := range parts {
+		switch re.Op {
+		case syntax.OpLiteral:
+			n += len(re.Rune)
+		case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+			n++
+		case syntax.OpStar, syntax.OpPlus:
+			n = unbounded
+		case syntax.OpAlternate:
+			most := 0
+			for _, sub := range re.Sub {
+				most = max(most, longest(sub))
+			}
+			n += most
+		default:
+			n += longest(re.Sub...)
 		}
-	default:
-		for _, sub := range re.Sub {
-			n = min(n+longest(sub), unbounded)
-		}
+		n = min(n, unbounded)
 	}
 	return n
 }

@@ -139,6 +139,11 @@ func (t *trie) step(node int, b byte) int {
 	}
 }
 
+// rare is how many bits of surprise are enough: beyond it, what counts is how
+// many other forms hold a text, because most lines of a daemon under attack match
+// one of them.
+const rare = 24
+
 // windows chooses for each form the text to look for: of all texts of window
 // bytes within its literals the one that the fewest other forms hold and
 // that ordinary text holds least often; "" if it has no literal.
@@ -162,8 +167,10 @@ func windows(forms []*form) []string {
 	for i := range forms {
 		best := math.Inf(-1)
 		for _, text := range texts[i] {
-			if s := rarity(text) - 3*math.Log2(float64(holders[text])); s > best {
-				best, chosen[i] = s, text
+			bits := rarity(text)
+			score := min(bits, rare) + bits/100 - 4*math.Log2(float64(holders[text]))
+			if score > best {
+				best, chosen[i] = score, text
 			}
 		}
 	}

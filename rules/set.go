@@ -92,7 +92,7 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 		return dst
 	}
 	sc := g.scratch.Get().(*scratch)
-	sc.tokenized = false
+	sc.reset(e.Message)
 	for _, form := range g.always {
 		sc.mark(form)
 	}
@@ -156,7 +156,7 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 		if truncated && !f.certain(e.Message) {
 			continue
 		}
-		for _, t := range f.readings(e.Message, sc) {
+		for _, t := range f.readings(sc) {
 			if v.form == nil {
 				v.form, v.at = f, t
 			}
@@ -165,9 +165,6 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 	}
 	return v
 }
-
-// longestAddress is the length of an IPv6 address with brackets and a zone.
-const longestAddress = 64
 
 // certain says that the address of f cannot lie behind the end of a message that
 // was cut.
