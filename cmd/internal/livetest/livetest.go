@@ -69,7 +69,6 @@ func (b *Bailiff) Start(args ...string) {
 	b.cmd = exec.Command(b.Binary, append([]string{"run", "--config", b.Config}, args...)...)
 	b.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(b.Dir, "notify"))
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
-	b.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -118,7 +117,7 @@ func (b *Bailiff) JSON(v any, args ...string) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		b.t.Fatalf("bailiff %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+		b.t.Fatalf("bailiff %s: %v\n%s\nits log:\n%s", strings.Join(args, " "), err, &stderr, b.Log())
 	}
 	if err := json.Unmarshal(out, v); err != nil {
 		b.t.Fatalf("bailiff %s printed %q: %v", strings.Join(args, " "), out, err)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -170,7 +169,6 @@ func speaker(t *testing.T, unit journaltest.Unit) func(line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := unit.Start(cmd); err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,6 @@ action(type="omfwd" target=%q port="514" %s)
 		t.Fatal(err)
 	}
 	cmd := host.Command("rsyslogd", "-n", "-f", conf, "-i", filepath.Join(dir, "pid"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start rsyslogd (package rsyslog): %v", err)
@@ -184,7 +183,6 @@ func as(uid uint32, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: uid, Gid: uid},
-		Pdeathsig:  syscall.SIGKILL,
 	}
 	return cmd
 }

@@ -50,7 +50,6 @@ func startSSHD(t *testing.T, j *journaltest.Journal) *sshServer {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/usr/sbin/sshd", "-D", "-f", s.path("sshd_config"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := j.Unit("ssh.service").Start(cmd); err != nil {
 		t.Fatalf("start sshd (package openssh-server): %v", err)
 	}
@@ -93,7 +92,7 @@ func (s *sshServer) client(host *nfttest.Host, server string, options ...string)
 	}
 	cmd := host.Command("ssh", append(args, "root@"+server, "echo", "in")...)
 	cmd.Env = append(os.Environ(), "SSH_ASKPASS="+s.path("askpass"), "SSH_ASKPASS_REQUIRE=force", "DISPLAY=:0")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }
 
