@@ -55,8 +55,8 @@ host() { # name address: a machine that sends everything to us
 	ip -n "$1" addr add fe80::2/64 dev eth0 nodad
 	ip -n "$1" addr add "$2" dev eth0
 	ip -n "$1" link set eth0 up
-	ip -n "$1" route add default via inet6 fe80::1 dev eth0
-	ip route add "$2" via inet6 fe80::2 dev "$1"
+	ip -4 -n "$1" route add default via inet6 fe80::1 dev eth0
+	ip -4 route add "$2/32" via inet6 fe80::2 dev "$1"
 }
 
 await() { # what command…: until the command succeeds, 15 s at most
@@ -158,7 +158,7 @@ inside() { # bailiff
 	kill -TERM "$pid"
 	wait "$pid"
 	say 'bailiff has stopped; its bans still stand, and end on time:'
-	show nft list set inet bailiff banned4 | head -8
+	show nft list set inet bailiff banned4 | sed -n '1,8p' | cut -c1-150
 }
 
 here=$(cd "$(dirname "$0")" && pwd)

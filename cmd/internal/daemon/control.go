@@ -166,7 +166,7 @@ func (d *daemon) why(ctx context.Context, p netip.Prefix) (admin.Why, error) {
 
 func whyJail(v *decide.JailView) admin.WhyJail {
 	out := admin.WhyJail{
-		Jail: v.Jail, Attempts: v.Attempts, MaxRetry: v.MaxRetry, FindTime: config.FormatDuration(v.FindTime),
+		Prefix: v.Prefix, Jail: v.Jail, Attempts: v.Attempts, MaxRetry: v.MaxRetry, FindTime: config.FormatDuration(v.FindTime),
 		Witnesses: []admin.Witness{}, Next: config.FormatDuration(v.Next), NextStrike: v.NextStrike,
 	}
 	for _, s := range v.Sums {

@@ -42,8 +42,9 @@ type Options struct {
 	Config *config.Config
 	// DryRun decides and records, and leaves the firewall alone.
 	DryRun bool
-	// Decision is told of each decision once it holds; nil tells nobody. It
-	// is called from one goroutine and must not block for long.
+	// Decision is told of each decision once it holds, in place of journal
+	// and Logger; may be nil. It is called from one goroutine and must not
+	// block for long.
 	Decision func(*decide.Decision)
 	// Ready is called once, when sources are about to be read; may be nil.
 	Ready func()

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -12,17 +13,19 @@ import (
 	"bailiff/decide"
 )
 
-// reporter tells of each decision once it holds: a line for the person who
-// watches, a record for the log, and fields for the journal.
+// reporter tells of each decision once it holds, once: as a line to the person
+// who watches, or as fields to the journal, or, where there is neither, as a
+// record to the log.
 type reporter struct {
 	out     func(*decide.Decision) // may be nil
 	log     *slog.Logger
-	journal bool // write BAILIFF_* fields; the log then stays silent
+	journal bool
 }
 
 func (r *reporter) tell(d *decide.Decision) {
 	if r.out != nil {
 		r.out(d)
+		return
 	}
 	if r.journal && journal.Send(sentence(d), priority(d), fields(d)) == nil {
 		return
@@ -31,7 +34,7 @@ func (r *reporter) tell(d *decide.Decision) {
 	if d.Action == decide.Alarm {
 		level = slog.LevelWarn
 	}
-	r.log.Log(nil, level, "decision", "action", actionName(d.Action), "prefix", d.Prefix, //nolint:staticcheck // slog takes a nil context
+	r.log.Log(context.Background(), level, "decision", "action", actionName(d.Action), "prefix", d.Prefix,
 		"jail", d.Jail, "rule", d.Rule, "origin", d.Origin, "strike", d.Strike, "until", d.Until,
 		"reason", admin.Safe(d.Reason))
 }
