@@ -72,27 +72,30 @@ func (w *walk) read(p int, stop uint16) {
 		w.literal()
 		return
 	}
-	rows, class, width, rowed := w.rows, &w.class, w.width, int(w.rowed)
-	s, below := int(w.state)-rowed, int(stop)-rowed
+	text, at, step := w.text, w.pos, 1
 	if w.backward {
-		text := w.text[len(w.text)-p : len(w.text)-w.pos]
-		for i := len(text) - 1; i >= 0; i-- {
-			s = int(rows[s*width+int(class[text[i]])]) - rowed
-			if s < below {
-				p -= i
-				break
-			}
-		}
-	} else {
-		for i, b := range w.text[w.pos:p] {
-			s = int(rows[s*width+int(class[b])]) - rowed
-			if s < below {
-				p = w.pos + i + 1
-				break
-			}
-		}
+		at, step = len(text)-1-w.pos, -1
 	}
-	w.pos, w.state = p, uint16(s+rowed)
+	class, s := &w.class, w.state
+	row := w.row(s)
+	for n := p - w.pos; n > 0; n-- {
+		next := row[class[text[at]]]
+		at += step
+		if next == s { // predicted, so that a loop does not wait for its row
+			continue
+		}
+		if s = next; s < stop {
+			p -= n - 1
+			break
+		}
+		row = w.row(s)
+	}
+	w.pos, w.state = p, s
+}
+
+// row returns what follows a state that has no literal.
+func (a *automaton) row(s uint16) []uint16 {
+	return a.rows[int(s-a.rowed)*a.width:][:a.width]
 }
 
 // literal reads the literal of the state.

@@ -69,21 +69,59 @@ func newPrefilter(forms []*form) *prefilter {
 	return p
 }
 
-// search reads msg from position i and state on, until something is found. It
-// returns the position behind it and the state, or len(msg) and 0.
-func (p *prefilter) search(msg []byte, i int, state uint32) (int, uint32) {
-	next, first := p.next, p.first
-	for ; i < len(msg); i++ {
-		state = next[state+uint32(p.class[msg[i]])]
-		if state >= first {
-			return i + 1, state
+// search returns the forms that msg may match, nil if there are none. It reads
+// four pieces of msg in step, because each look into the table waits for the one
+// before it; the pieces overlap by more than a text that straddles two.
+func (g *group) search(msg []byte) *scratch {
+	var sc *scratch
+	if len(g.always) > 0 {
+		sc = g.mark(sc, g.always)
+	}
+	next, class, first := g.next, &g.class, g.first
+	var s, t, u, v uint32
+	if len(msg) < 4*window {
+		for _, b := range msg {
+			if s = next[s+uint32(class[b])]; s >= first {
+				sc = g.note(sc, s)
+			}
+		}
+		return sc
+	}
+	n := (len(msg) + 4*(window-1)) / 4
+	gap := (len(msg) - n) / 3
+	a, b, c, d := msg[:n], msg[gap:][:n], msg[2*gap:][:n], msg[len(msg)-n:]
+	for i := range a {
+		s = next[s+uint32(class[a[i]])]
+		t = next[t+uint32(class[b[i]])]
+		u = next[u+uint32(class[c[i]])]
+		v = next[v+uint32(class[d[i]])]
+		if max(s, t, u, v) >= first {
+			sc = g.note(sc, s, t, u, v)
 		}
 	}
-	return i, 0
+	return sc
 }
 
-// forms returns what has been found in a state that search returned.
-func (p *prefilter) forms(state uint32) []uint32 { return p.found[(state-p.first)/p.width] }
+// note marks what was found in states.
+func (g *group) note(sc *scratch, states ...uint32) *scratch {
+	for _, s := range states {
+		if s >= g.first {
+			sc = g.mark(sc, g.found[(s-g.first)/g.width])
+		}
+	}
+	return sc
+}
+
+// mark notes forms in sc, which is taken from the pool if it is nil.
+func (g *group) mark(sc *scratch, forms []uint32) *scratch {
+	if sc == nil {
+		sc = g.scratch.Get().(*scratch)
+	}
+	for _, form := range forms {
+		sc.candidates[form/64] |= 1 << (form % 64)
+	}
+	return sc
+}
 
 // trie is the texts to look for.
 type trie struct{ nodes []trieNode }

@@ -87,21 +87,11 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 	if g == nil {
 		return dst
 	}
-	at, state := g.search(e.Message, 0, 0)
-	if state == 0 && len(g.always) == 0 {
+	sc := g.search(e.Message)
+	if sc == nil {
 		return dst
 	}
-	sc := g.scratch.Get().(*scratch)
 	sc.reset(e.Message)
-	for _, form := range g.always {
-		sc.mark(form)
-	}
-	for state != 0 {
-		for _, form := range g.prefilter.forms(state) {
-			sc.mark(form)
-		}
-		at, state = g.search(e.Message, at, state)
-	}
 	for begin, i := 0, 0; i < len(g.packs); i++ {
 		p := &g.packs[i]
 		if v := p.judge(g.forms, begin, e, sc); v.form == nil {
@@ -116,8 +106,6 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 	g.scratch.Put(sc)
 	return dst
 }
-
-func (s *scratch) mark(form uint32) { s.candidates[form/64] |= 1 << (form % 64) }
 
 // next returns the first candidate from form i on, or -1.
 func (s *scratch) next(i int) int {
