@@ -22,6 +22,7 @@ type GuardError struct {
 	Guard  Guard
 }
 
+// Error names the ban and the guard.
 func (e *GuardError) Error() string {
 	return fmt.Sprintf("%s may not be banned: %s is guarded (%s)", e.Prefix, e.Guard.Prefix, e.Guard.Why)
 }

@@ -105,7 +105,7 @@ func TestForgedLinesBanNobody(t *testing.T) {
 			if _, banned := b.Banned(victim + "/32"); banned != tt.victim {
 				t.Errorf("the victim is banned: %v, want %v", banned, tt.victim)
 			}
-			if _, banned := b.Banned(forger + "/32"); !banned {
+			if _, banned := b.Banned(forger + "/32"); !banned && !tt.victim {
 				t.Error("the forger is not banned")
 			}
 		})
@@ -163,14 +163,9 @@ listen = "tcp://127.0.0.1:5514"
 		}
 		b.AwaitBan(addr + "/32")
 	}
+	say := speaker(t, j.Unit("ssh.service"))
 	for range 5 {
-		cmd := exec.Command("bash", "-c", "logger -t sshd '"+line("198.51.100.11")+"'; sleep 0.2")
-		if err := j.Unit("ssh.service").Start(cmd); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Fatal(err)
-		}
+		say(line("198.51.100.11"))
 	}
 	b.AwaitBan("198.51.100.11/32")
 

@@ -66,7 +66,7 @@ func TestPBXThroughRsyslog(t *testing.T) {
 			b.Start()
 
 			feed := startRsyslog(t, pbx, form.action)
-			bytes, err := os.ReadFile(filepath.Join(capture, "octet-counted.tcp"))
+			bytes, err := os.ReadFile(filepath.Join(capture, "rfc3339.lines"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -31,8 +31,8 @@ type sshServer struct {
 	dir     string
 }
 
-// startSSHD starts sshd. Passwords are always wrong; the key in dir opens
-// root's account.
+// startSSHD starts sshd as Debian configures it, with PAM. Passwords are always
+// wrong; the key in dir opens root's account.
 func startSSHD(t *testing.T, j *journaltest.Journal) *sshServer {
 	t.Helper()
 	s := &sshServer{t: t, journal: j, dir: t.TempDir()}
@@ -41,7 +41,7 @@ func startSSHD(t *testing.T, j *journaltest.Journal) *sshServer {
 	s.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", s.path("key"))
 	s.run("chmod", "0755", s.dir)
 	s.write("sshd_config", strings.Join([]string{
-		"Port 22", "HostKey " + s.path("host"), "PidFile none", "UsePAM no",
+		"Port 22", "HostKey " + s.path("host"), "PidFile none", "UsePAM yes",
 		"PasswordAuthentication yes", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
 		"AuthorizedKeysFile " + s.path("key.pub"), "StrictModes no", "MaxAuthTries 20",
 		"UseDNS no", "LoginGraceTime 30",
@@ -96,7 +96,7 @@ func (s *sshServer) client(host *nfttest.Host, server string, options ...string)
 	return cmd
 }
 
-// guess tries n passwords on one connection, as fast as sshd refuses them.
+// guess tries n passwords on one connection, as fast as sshd and PAM let it.
 func (s *sshServer) guess(host *nfttest.Host, server string, n int) {
 	s.t.Helper()
 	out, err := s.client(host, server, "PubkeyAuthentication=no", fmt.Sprintf("NumberOfPasswordPrompts=%d", n)).CombinedOutput()
