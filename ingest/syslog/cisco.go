@@ -41,7 +41,7 @@ func cisco(b []byte, h *Header, e *ingest.Entry) (rest []byte, ok bool) {
 	if !ok || len(r) == 0 || r[0] != '%' {
 		return b, false
 	}
-	if rest, ok = cutTag(r, e); !ok {
+	if rest, ok = cutTag(r, e, false); !ok {
 		return b, false
 	}
 	e.Host, h.Stamp = host, s

@@ -67,7 +67,7 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 	if h.Priority >= 0 {
 		var ok bool
 		if b, ok = cisco(b, &h, e); !ok {
-			b, _ = cutTag(b, e)
+			b, _ = cutTag(b, e, false)
 		}
 	}
 	if h.Stamp.IsZero() {
@@ -96,7 +96,7 @@ func cutPriority(b []byte) (rest []byte, pri int) {
 // and returns what is left. RFC 3164 demands a host, so the first word is one
 // unless it is a tag or cannot be a name.
 func hostAndTag(b []byte, e *ingest.Entry) []byte {
-	if rest, ok := cutTag(b, e); ok {
+	if rest, ok := cutTag(b, e, false); ok {
 		return rest
 	}
 	n := 0
@@ -109,12 +109,14 @@ func hostAndTag(b []byte, e *ingest.Entry) []byte {
 	e.Host = b[:n]
 	b = bytes.TrimLeft(b[n:], " ")
 	b = bytes.TrimPrefix(b, []byte(": ")) // Cisco ASA: "fw1 : %ASA-6-302013: …"
-	b, _ = cutTag(b, e)
+	b, _ = cutTag(b, e, true)
 	return b
 }
 
-// cutTag takes "TAG: " or "TAG[PID]:" from the start of b.
-func cutTag(b []byte, e *ingest.Entry) (rest []byte, ok bool) {
+// cutTag takes "TAG: " or "TAG[PID]:" from the start of b. Behind a host it takes
+// "TAG[PID] " as well: rsyslog writes no colon in its traditional formats when
+// it got the message as RFC 5424 (seen of 8.2302).
+func cutTag(b []byte, e *ingest.Entry, behindHost bool) (rest []byte, ok bool) {
 	n, dots := 0, 0
 	for n < len(b) && inTag(b[n]) {
 		if b[n] == '.' {
@@ -139,6 +141,10 @@ func cutTag(b []byte, e *ingest.Entry) (rest []byte, ok bool) {
 			return b, false
 		}
 		n++
+	}
+	if behindHost && bracketed && b[n] == ' ' {
+		e.Identifier, e.ProcID = tag, pid
+		return b[n:], true
 	}
 	if b[n] != ':' {
 		return b, false

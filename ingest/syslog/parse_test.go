@@ -45,6 +45,10 @@ func TestParse(t *testing.T) {
 		// RFC 3164
 		{"traditional", "<133>Nov 23 01:38:44 vm asterisk[7732]: NOTICE[7820]: chan_sip.c:29058 in f: x",
 			seen{Pri: 133, Host: "vm", Tag: "asterisk", PID: "7732", Stamp: nov23, Message: "NOTICE[7820]: chan_sip.c:29058 in f: x"}},
+		{"RFC 5424 relayed by rsyslog as traditional", "<133>Nov 23 01:38:44 vm asterisk[7732] NOTICE[7820]: chan_sip.c:29058 in f: x",
+			seen{Pri: 133, Host: "vm", Tag: "asterisk", PID: "7732", Stamp: nov23, Message: "NOTICE[7820]: chan_sip.c:29058 in f: x"}},
+		{"no host, and no colon behind the bracket", "<133>Nov 23 01:38:44 asterisk[7732] x",
+			seen{Pri: 133, Host: "asterisk[7732]", Stamp: nov23, Message: "x"}},
 		{"no pid", "<46>Nov 23 01:38:44 vm rsyslogd: [origin x=\"y\"] start",
 			seen{Pri: 46, Host: "vm", Tag: "rsyslogd", Stamp: nov23, Message: "[origin x=\"y\"] start"}},
 		{"local form", "<38>Nov 23 01:38:44 sshd[1]: Failed password",
