@@ -20,10 +20,13 @@ var letters, hexes = func() (l, h [256]bool) {
 	return l, h
 }()
 
-// longestAddress bounds a token: an IPv6 address that ends in an IPv4 one, with
-// brackets; a zone is at most as long as the name of a network interface
-// (IFNAMSIZ of Linux).
-const longestAddress = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%123456789012345]")
+const (
+	// longestInterface is IFNAMSIZ of Linux without the NUL.
+	longestInterface = 15
+	// longestAddress bounds a token: brackets around an IPv6 address that ends
+	// in an IPv4 one, and its zone.
+	longestAddress = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%]") + longestInterface
+)
 
 // positions finds the address positions of a message from its end, as far as
 // they are asked for.
@@ -47,8 +50,8 @@ func (p *positions) reset(msg []byte) {
 
 // at returns the i-th position from the end, if it ends at low or behind it.
 func (p *positions) at(i, low int) (token, bool) {
-	for i >= len(p.tokens) && p.scanned > 0 && p.scanned >= low {
-		p.scan(low)
+	for i >= len(p.tokens) && p.scanned > 0 && p.scanned+longestAddress >= low {
+		p.scan()
 	}
 	if i >= len(p.tokens) || p.tokens[i].end < low {
 		return token{}, false
@@ -56,9 +59,8 @@ func (p *positions) at(i, low int) (token, bool) {
 	return p.tokens[i], true
 }
 
-// scan finds the next run of bytes that may be addresses, unless it ends before
-// low.
-func (p *positions) scan(low int) {
+// scan looks for positions in the next run of bytes that may be an address.
+func (p *positions) scan() {
 	end := p.scanned
 	for end > 0 && !hexes[p.msg[end-1]] {
 		end--
@@ -158,16 +160,22 @@ func parse6(msg []byte, begin, end int) (token, bool) {
 }
 
 // zoneEnd returns the end of the zone (RFC 4007 section 11) that begins at end,
-// which is end itself if there is none.
+// which is end itself if there is none. A zone is a number or the name of an
+// interface; no position can lie within.
 func zoneEnd(msg []byte, end int) int {
 	if end == len(msg) || msg[end] != '%' {
 		return end
 	}
+	digit := func(b byte) bool { return '0' <= b && b <= '9' }
 	i := end + 1
-	for i < len(msg) && (letters[msg[i]] || msg[i] == '.' || msg[i] == '-') {
+	number := i < len(msg) && digit(msg[i])
+	for i < len(msg) && (digit(msg[i]) || !number && (letters[msg[i]] || msg[i] == '.' && i > end+1)) {
 		i++
 	}
-	if i == end+1 || i-end > len("%123456789012345") {
+	for msg[i-1] == '.' {
+		i--
+	}
+	if n := i - end - len("%"); n == 0 || n > longestInterface {
 		return end
 	}
 	return i

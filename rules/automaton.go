@@ -81,7 +81,7 @@ func (w *walk) read(p int, stop uint16) {
 	for n := p - w.pos; n > 0; n-- {
 		next := row[class[text[at]]]
 		at += step
-		if next == s { // predicted, so that a loop does not wait for its row
+		if next == s && s >= stop { // predicted, so that a loop does not wait for its row
 			continue
 		}
 		if s = next; s < stop {
@@ -117,7 +117,7 @@ func (w *walk) literal() {
 // begins says cheaply whether the text may match at all.
 func (a *automaton) begins(text []byte) bool {
 	w := a.walk(text)
-	if a.start != dead && a.start < a.rowed {
+	if a.start != dead && a.start < a.rowed && !a.accept[a.start] {
 		w.literal()
 	}
 	return !w.ended()
