@@ -85,7 +85,7 @@ func (s *sshServer) run(name string, args ...string) {
 func (s *sshServer) client(host *nfttest.Host, server string, options ...string) *exec.Cmd {
 	args := []string{
 		"-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "ConnectTimeout=2", "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=2", "-o", "LogLevel=ERROR",
+		"-o", "ConnectTimeout=2", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2", "-o", "LogLevel=ERROR",
 	}
 	for _, o := range options {
 		args = append(args, "-o", o)
@@ -96,12 +96,22 @@ func (s *sshServer) client(host *nfttest.Host, server string, options ...string)
 	return cmd
 }
 
-// guess tries n passwords on one connection, as fast as sshd and PAM let it.
-func (s *sshServer) guess(host *nfttest.Host, server string, n int) {
+// guess starts to try n passwords on one connection, as fast as sshd and PAM let
+// it. The returned function waits until they are all refused.
+func (s *sshServer) guess(host *nfttest.Host, server string, n int) (wait func()) {
 	s.t.Helper()
-	out, err := s.client(host, server, "PubkeyAuthentication=no", fmt.Sprintf("NumberOfPasswordPrompts=%d", n)).CombinedOutput()
-	if err == nil {
-		s.t.Fatalf("a wrong password was accepted: %s", out)
+	cmd := s.client(host, server, "PubkeyAuthentication=no", fmt.Sprintf("NumberOfPasswordPrompts=%d", n))
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	s.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return func() {
+		s.t.Helper()
+		if err := <-ended; err == nil {
+			s.t.Fatal("a wrong password was accepted")
+		}
 	}
 }
 
@@ -156,7 +166,7 @@ func TestSSHGuesserIsBanned(t *testing.T) {
 			if err := open.echo(); err != nil {
 				t.Fatalf("before the ban: %v", err)
 			}
-			sshd.guess(attacker, server, 4)
+			sshd.guess(attacker, server, 4)()
 			if bans := b.Bans(); len(bans) != 0 {
 				t.Fatalf("banned after four refused passwords: %v", bans)
 			}
