@@ -194,7 +194,11 @@ func (f *packFile) pack(p *problems) *Pack {
 func (g *grammar) check(p *problems) {
 	for name, expr := range g.types {
 		at := "pack.types." + name
-		switch re, err := parseExpression(latin1(expr)); {
+		re, err := parseExpression(latin1(expr))
+		if err == nil { // nor may it reach beyond its place
+			_, err = parseExpression("(?:" + latin1(expr) + ")")
+		}
+		switch {
 		case !identifier.MatchString(name):
 			p.add(at, "", hinted{fmt.Sprintf("type %q is not a name", name), "use letters, digits and _"})
 		case builtin[name] != "" || name == "addr":
