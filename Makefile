@@ -23,7 +23,7 @@ build: build-packages
 run: build
 	@test "$$(id -u)" = 0 || { echo 'bailiff needs root to ban: sudo make run' >&2; exit 1; }
 	@install -d -m 0700 $(RUN)
-	@printf '%s\n' 'state_dir = "$(CURDIR)/$(RUN)/state"' \
+	@printf '%s\n' 'state_dir = "$(abspath $(RUN))/state"' \
 	  '[[source.syslog]]' 'listen = "unixgram:///run/bailiff/log.sock"' \
 	  '[[source.syslog]]' 'listen = "udp://127.0.0.1:5514"' > $(RUN)/bailiff.toml
 	@printf '%s\n' 'Paste this into another terminal to see a ban (203.0.113.9 is an address for examples):' '' \

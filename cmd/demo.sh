@@ -32,7 +32,9 @@ private() { # mounts that nobody else sees
 	mount -t proc proc /proc
 	mount -t tmpfs -o mode=755 tmpfs /run
 	mount -t tmpfs -o mode=755 tmpfs /var/log
-	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mkdir /run/cgroup
+	mount -t cgroup2 cgroup2 /run/cgroup
+	mount --move /run/cgroup /sys/fs/cgroup
 	local dev
 	dev=$(mktemp -d /run/dev.XXXX)
 	mount -t tmpfs -o mode=755 tmpfs "$dev"
