@@ -2,7 +2,6 @@ package rules
 
 import (
 	"encoding/binary"
-	"errors"
 	"regexp/syntax"
 	"slices"
 )
@@ -14,7 +13,7 @@ const maxStates = 4096
 // of no node is dead.
 const first = 1
 
-var errTooComplex = errors.New("there are too many ways to read it")
+var errTooComplex = hinted{"there are too many ways to read it", "take narrower types than text"}
 
 // newAutomaton makes the automaton of parts one after the other.
 func newAutomaton(parts []*syntax.Regexp, backward bool) (*automaton, error) {

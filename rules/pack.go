@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strconv"
 
 	"github.com/BurntSushi/toml"
 )
@@ -98,15 +99,7 @@ func Parse(file string, data []byte) (*Pack, error) {
 	var f packFile
 	meta, err := toml.Decode(string(data), &f)
 	if err != nil {
-		e := &Error{File: file, Msg: err.Error()}
-		var at toml.ParseError
-		if errors.As(err, &at) {
-			e.Line, e.Msg = at.Position.Line, at.Message
-			if at.Message == "" {
-				e.Msg = at.Error()
-			}
-		}
-		return nil, e
+		return nil, decodeError(file, err)
 	}
 	p.undecoded(meta)
 	pack := f.pack(p)
@@ -114,6 +107,22 @@ func Parse(file string, data []byte) (*Pack, error) {
 		return nil, err
 	}
 	return pack, nil
+}
+
+// wrongType is what the decoder says of a value of another type, in words only.
+var wrongType = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*)"\): (?:incompatible types: )?(.*)$`)
+
+// decodeError gives what the decoder says the form of the other errors.
+func decodeError(file string, err error) *Error {
+	e := &Error{File: file, Msg: err.Error()}
+	var at toml.ParseError
+	if errors.As(err, &at) {
+		e.Line, e.Msg = at.Position.Line, at.Message
+	} else if m := wrongType.FindStringSubmatch(e.Msg); m != nil {
+		e.Line, _ = strconv.Atoi(m[1])
+		e.Msg = m[2] + ": " + m[3]
+	}
+	return e
 }
 
 // keys are the known keys of each table.

@@ -112,7 +112,11 @@ func (g *grammar) expand(pattern string, outer bool) ([]string, error) {
 			alternatives = []string{"(?P<" + p.name + ">" + expr + ")"}
 		case ok:
 			alternatives = []string{"(?:" + expr + ")"}
-		case outer && p.name == "" && g.define[p.kind] != nil:
+		case g.define[p.kind] != nil && !outer:
+			return nil, hinted{fmt.Sprintf("<%s> is a definition too", p.kind), "definitions use types only"}
+		case g.define[p.kind] != nil && p.name != "":
+			return nil, hinted{fmt.Sprintf("<%s:%s> names a definition", p.name, p.kind), "name the placeholders within it"}
+		case g.define[p.kind] != nil:
 			if alternatives, err = g.alternatives(p.kind); err != nil {
 				return nil, err
 			}
