@@ -50,7 +50,7 @@ func (p *positions) reset(msg []byte) {
 
 // at returns the i-th position from the end, if it ends at low or behind it.
 func (p *positions) at(i, low int) (token, bool) {
-	for i >= len(p.tokens) && p.scanned > 0 && p.scanned+longestAddress >= low {
+	for i >= len(p.tokens) && p.scanned > 0 && p.scanned+longestInterface+len("%]") >= low {
 		p.scan()
 	}
 	if i >= len(p.tokens) || p.tokens[i].end < low {
@@ -67,6 +67,9 @@ func (p *positions) scan() {
 	}
 	begin, colons, dots := end, 0, 0
 	for begin > 0 && hexes[p.msg[begin-1]] {
+		if end-begin > longestAddress && colons+dots == 0 {
+			break // a long number: what stands before it is another run
+		}
 		begin--
 		switch p.msg[begin] {
 		case ':':

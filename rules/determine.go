@@ -21,20 +21,22 @@ func newAutomaton(parts []*syntax.Regexp, backward bool) (*automaton, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := determiner{nfa: n, index: make(map[string]uint16)}
+	d := determiner{nfa: n, index: make(map[string]uint16), seen: make([]int, len(n.nodes))}
 	d.classify()
-	d.state(nil)
-	d.state([]int{n.start})
+	d.state()
+	d.todo = append(d.todo, n.start)
+	d.state()
 	loop := uint16(dead)
 	if n.loop >= 0 && n.reach < unbounded {
-		loop = d.state([]int{n.loop})
+		d.todo = append(d.todo, n.loop)
+		loop = d.state()
 	}
 	for i := 0; i < len(d.sets); i++ {
 		if len(d.sets) > maxStates {
 			return nil, errTooComplex
 		}
 		for _, members := range d.members {
-			d.rows = append(d.rows, d.state(d.step(d.sets[i], members[0])))
+			d.rows = append(d.rows, d.step(d.sets[i], members[0]))
 		}
 	}
 	return d.pack(loop, backward), nil
@@ -49,15 +51,22 @@ type determiner struct {
 	rows    []uint16
 	class   [256]uint8
 	members [][]byte // class → its bytes
+
+	todo, set []int // of the state that is being made
+	key       []byte
+	seen      []int // node → the last round that reached it
+	round     int
 }
 
 // classify groups the bytes that no node tells apart.
 func (d *determiner) classify() {
 	classes := 1
+	known := make(map[byteSet]bool)
 	for _, n := range d.nodes {
-		if n.bytes == nil {
+		if n.bytes == nil || known[*n.bytes] {
 			continue
 		}
+		known[*n.bytes] = true
 		split := make(map[uint8]uint8) // class → the part of it within the set
 		var in, out [256]bool
 		for b := range 256 {
@@ -86,48 +95,52 @@ func (d *determiner) classify() {
 	}
 }
 
-// step returns the nodes behind those of set that consume b.
-func (d *determiner) step(set []int, b byte) []int {
-	var next []int
+// step returns the state behind those nodes of set that consume b.
+func (d *determiner) step(set []int, b byte) uint16 {
+	d.todo = d.todo[:0]
 	for _, i := range set {
 		if n := &d.nodes[i]; n.bytes.has(b) {
-			next = append(next, n.out[0])
+			d.todo = append(d.todo, n.out[0])
 		}
 	}
-	return next
+	if len(d.todo) == 0 {
+		return dead
+	}
+	return d.state()
 }
 
-// state returns the state of the nodes that entries lead to without a byte.
-func (d *determiner) state(entries []int) uint16 {
-	set := d.follow(entries)
-	var key []byte
-	for _, i := range set {
-		key = binary.AppendUvarint(key, uint64(i))
+// state returns the state of the nodes that those in todo lead to without a
+// byte.
+func (d *determiner) state() uint16 {
+	d.follow()
+	d.key = d.key[:0]
+	for _, i := range d.set {
+		d.key = binary.AppendUvarint(d.key, uint64(i))
 	}
-	s, ok := d.index[string(key)]
+	s, ok := d.index[string(d.key)]
 	if !ok {
 		s = uint16(len(d.sets))
-		d.index[string(key)] = s
-		d.sets = append(d.sets, set)
+		d.index[string(d.key)] = s
+		d.sets = append(d.sets, slices.Clone(d.set))
 	}
 	return s
 }
 
-// follow passes all splits. Of the nodes it reaches it leaves out those that
-// stand before a part that matches any text and is reached too: whatever can be
-// read on from there can be read on from that part. That keeps states few.
-func (d *determiner) follow(entries []int) []int {
-	seen := make(map[int]bool)
-	var set []int
-	for todo := slices.Clone(entries); len(todo) > 0; {
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if i < 0 || seen[i] {
+// follow passes all splits and leaves what it reaches in set, but for the nodes
+// that stand before a part that matches any text and is reached too: whatever can
+// be read on from there can be read on from that part. That keeps states few.
+func (d *determiner) follow() {
+	d.round++
+	set := d.set[:0]
+	for len(d.todo) > 0 {
+		i := d.todo[len(d.todo)-1]
+		d.todo = d.todo[:len(d.todo)-1]
+		if i < 0 || d.seen[i] == d.round {
 			continue
 		}
-		seen[i] = true
+		d.seen[i] = d.round
 		if n := &d.nodes[i]; n.bytes == nil {
-			todo = append(todo, n.out[:]...)
+			d.todo = append(d.todo, n.out[:]...)
 		} else {
 			set = append(set, i)
 		}
@@ -138,9 +151,8 @@ func (d *determiner) follow(entries []int) []int {
 			last = max(last, d.nodes[i].part)
 		}
 	}
-	set = slices.DeleteFunc(set, func(i int) bool { return d.nodes[i].part < last })
-	slices.Sort(set)
-	return set
+	d.set = slices.DeleteFunc(set, func(i int) bool { return d.nodes[i].part < last })
+	slices.Sort(d.set)
 }
 
 // pack numbers the states as an automaton does. It drops the rows of those
