@@ -1,11 +1,26 @@
 package rules
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
-// token is an address position: bytes start to end of a message spell addr.
+// token is an address position: bytes start to end of a message, of which from to
+// to spell the address without brackets and zone. It is one only if they do;
+// most tokens are never asked.
 type token struct {
 	start, end int
-	addr       netip.Addr
+	from, to   int
+}
+
+// addr returns the address that t spells in msg, unmapped and without zone.
+func (t token) addr(msg []byte) (netip.Addr, bool) {
+	text := msg[t.from:t.to]
+	if bytes.IndexByte(text, ':') < 0 {
+		return parse4(text)
+	}
+	addr, err := netip.ParseAddr(string(text))
+	return addr.Unmap(), err == nil
 }
 
 // letters are the bytes that make a name or a number of what they stand
@@ -59,7 +74,7 @@ func (p *positions) at(i, low int) (token, bool) {
 	return p.tokens[i], true
 }
 
-// scan looks for positions in the next run of bytes that may be an address.
+// scan adds the positions in the next run of bytes that may be an address.
 func (p *positions) scan() {
 	end := p.scanned
 	for end > 0 && !hexes[p.msg[end-1]] {
@@ -79,16 +94,7 @@ func (p *positions) scan() {
 		}
 	}
 	p.scanned = begin
-	if colons >= 2 {
-		if t, ok := parse6(p.msg, begin, end); ok {
-			if t.start > 0 && p.msg[t.start-1] == '[' && t.end < len(p.msg) && p.msg[t.end] == ']' {
-				p.tokens = append(p.tokens, token{t.start - 1, t.end + 1, t.addr})
-			}
-			p.tokens = append(p.tokens, t)
-			return
-		}
-	}
-	if dots < 3 {
+	if colons >= 2 && p.add6(begin, end, dots > 0) || dots < 3 {
 		return
 	}
 	for end > begin {
@@ -96,70 +102,76 @@ func (p *positions) scan() {
 		for piece > begin && p.msg[piece-1] != ':' {
 			piece--
 		}
-		if t, ok := parse4(p.msg, piece, end); ok {
-			p.tokens = append(p.tokens, t)
-		}
+		p.add4(piece, end)
 		end = piece - 1
 	}
 }
 
-// parse4 reads msg[begin:end] as an IPv4 address, with a full stop behind it or
-// without.
-func parse4(msg []byte, begin, end int) (token, bool) {
-	if alone(msg, begin, end) && end > begin && msg[end-1] == '.' {
-		end--
-	}
-	if end-begin < len("0.0.0.0") || end-begin > len("255.255.255.255") || !alone(msg, begin, end) {
-		return token{}, false
-	}
-	var quad [4]byte
-	i, n, digits := 0, 0, 0
-	for _, b := range msg[begin:end] {
-		switch {
-		case b == '.':
-			if digits == 0 || i == 3 {
-				return token{}, false
-			}
-			quad[i] = byte(n)
-			i, n, digits = i+1, 0, 0
-		case b > '9' || digits > 0 && n == 0:
-			return token{}, false
-		default:
-			n, digits = n*10+int(b-'0'), digits+1
-			if n > 255 {
-				return token{}, false
-			}
-		}
-	}
-	if i != 3 || digits == 0 {
-		return token{}, false
-	}
-	quad[3] = byte(n)
-	return token{begin, end, netip.AddrFrom4(quad)}, true
-}
-
-// parse6 reads msg[begin:end], which holds two colons or more, as an IPv6 address, without one colon or full
-// stop that belongs to the text around it.
-func parse6(msg []byte, begin, end int) (token, bool) {
-	run := msg[begin:end]
+// add6 adds msg[begin:end], which holds two colons or more, if it may be an IPv6
+// address, without one colon or full stop that belongs to the text around it. If
+// it may be IPv4 addresses instead, it adds what is an IPv6 address for sure.
+func (p *positions) add6(begin, end int, sure bool) bool {
+	msg, run := p.msg, p.msg[begin:end]
 	if run[0] == ':' && run[1] != ':' {
 		begin++
 	}
 	if n := len(run); run[n-1] == '.' || run[n-1] == ':' && run[n-2] != ':' {
 		if end < len(msg) && letters[msg[end]] {
-			return token{}, false
+			return false
 		}
 		end--
 	}
 	const most = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 	if end-begin > most || !alone(msg, begin, end) {
-		return token{}, false
+		return false
 	}
-	addr, err := netip.ParseAddr(string(msg[begin:end]))
-	if err != nil || !addr.Is6() {
-		return token{}, false
+	t := token{begin, zoneEnd(msg, end), begin, end}
+	if sure {
+		if _, ok := t.addr(msg); !ok {
+			return false
+		}
 	}
-	return token{begin, zoneEnd(msg, end), addr.Unmap()}, true
+	if t.start > 0 && msg[t.start-1] == '[' && t.end < len(msg) && msg[t.end] == ']' {
+		p.tokens = append(p.tokens, token{t.start - 1, t.end + 1, begin, end})
+	}
+	p.tokens = append(p.tokens, t)
+	return true
+}
+
+// add4 adds msg[begin:end] if it may be an IPv4 address, with a full stop behind
+// it or without.
+func (p *positions) add4(begin, end int) {
+	if end > begin && p.msg[end-1] == '.' && alone(p.msg, begin, end) {
+		end--
+	}
+	if n := end - begin; n >= len("0.0.0.0") && n <= len("255.255.255.255") && alone(p.msg, begin, end) {
+		p.tokens = append(p.tokens, token{begin, end, begin, end})
+	}
+}
+
+// parse4 reads four decimal numbers from 0 to 255 without leading zeros.
+func parse4(text []byte) (addr netip.Addr, ok bool) {
+	var quad [4]byte
+	i, n, digits := 0, 0, 0
+	for _, b := range text {
+		switch {
+		case b == '.':
+			if digits == 0 || i == 3 {
+				return addr, false
+			}
+			quad[i] = byte(n)
+			i, n, digits = i+1, 0, 0
+		case b > '9' || digits > 0 && n == 0:
+			return addr, false
+		default:
+			n, digits = n*10+int(b-'0'), digits+1
+			if n > 255 {
+				return addr, false
+			}
+		}
+	}
+	quad[3] = byte(n)
+	return netip.AddrFrom4(quad), i == 3 && digits > 0
 }
 
 // zoneEnd returns the end of the zone (RFC 4007 section 11) that begins at end,

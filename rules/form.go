@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp/syntax"
 	"slices"
 )
@@ -17,7 +18,9 @@ type form struct {
 	// within and behind are the most bytes that can precede the address and
 	// follow it.
 	within, behind int
-	account        *account
+	// left and right are the literal text right beside the address.
+	left, right string
+	account     *account
 	// literals are texts that every message of the form holds.
 	literals []string
 }
@@ -48,6 +51,12 @@ func newForm(expr, accountGroup string) (*form, error) {
 			return nil, err
 		}
 		f.literals = literals(after)
+		if len(before) > 0 {
+			f.left = literalText(before[len(before)-1])
+		}
+		if len(after) > 0 {
+			f.right = literalText(after[0])
+		}
 	}
 	if f.before, err = newAutomaton(before, false); err != nil {
 		return nil, err
@@ -112,10 +121,8 @@ func literals(parts []*syntax.Regexp) []string {
 	var out []string
 	text := ""
 	for _, p := range parts {
-		if p.Op == syntax.OpLiteral && p.Flags&syntax.FoldCase == 0 {
-			for _, r := range p.Rune {
-				text += string([]byte{byte(r)})
-			}
+		if l := literalText(p); l != "" {
+			text += l
 			continue
 		}
 		if text != "" {
@@ -129,43 +136,66 @@ func literals(parts []*syntax.Regexp) []string {
 	return out
 }
 
+// literalText returns the one text that part matches, "" if there are more.
+func literalText(part *syntax.Regexp) string {
+	if part.Op != syntax.OpLiteral || part.Flags&syntax.FoldCase != 0 {
+		return ""
+	}
+	b := make([]byte, len(part.Rune))
+	for i, r := range part.Rune {
+		b[i] = byte(r)
+	}
+	return string(b)
+}
+
 // scratch is what reading one message needs, used again for the next.
 type scratch struct {
 	candidates []uint64 // bits of forms
 	positions
-	left []token
+	left  []token
+	found []reading
+}
+
+// reading is an address and where it stands.
+type reading struct {
+	token
+	addr netip.Addr
 }
 
 // readings returns the addresses that f can be read with, in order of position.
 // They are valid until the next call.
-func (f *form) readings(s *scratch) []token {
+func (f *form) readings(s *scratch) []reading {
 	msg := s.msg
 	if !f.before.begins(msg) || !f.after.begins(msg) {
 		return nil
 	}
-	s.left = s.left[:0]
+	s.left, s.found = s.left[:0], s.found[:0]
 	behind := f.after.walk(msg)
 	low := max(0, len(msg)-f.behind)
-	for i := 0; ; i++ {
+	for i := 0; !behind.ended(); i++ {
 		t, ok := s.at(i, low)
 		if !ok {
 			break
 		}
-		if behind.accepts(len(msg) - t.end) {
+		if f.beside(msg, t) && behind.accepts(len(msg)-t.end) {
 			s.left = append(s.left, t)
-		} else if behind.ended() {
-			break
 		}
 	}
 	slices.SortFunc(s.left, func(a, b token) int { return a.start - b.start })
-	ahead, n := f.before.walk(msg), 0
+	ahead := f.before.walk(msg)
 	for _, t := range s.left {
 		if ahead.accepts(t.start) {
-			s.left[n] = t
-			n++
-		} else if ahead.ended() {
-			break
+			if addr, ok := t.addr(msg); ok {
+				s.found = append(s.found, reading{t, addr})
+			}
 		}
 	}
-	return s.left[:n]
+	return s.found
+}
+
+// beside says whether the text that the form has right beside the address stands
+// beside t: most positions in a text that tries to confuse us fail here.
+func (f *form) beside(msg []byte, t token) bool {
+	return string(msg[max(0, t.start-len(f.left)):t.start]) == f.left &&
+		string(msg[t.end:min(len(msg), t.end+len(f.right))]) == f.right
 }

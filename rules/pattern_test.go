@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-var diffTokens = cmp.Options{cmp.AllowUnexported(token{}), cmpopts.EquateComparable(token{}.addr), cmpopts.EquateEmpty()}
+var diffReadings = cmp.Options{cmp.AllowUnexported(token{}, reading{}), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()}
 
 // checkPattern holds what a form reads in msg against the definition.
 func checkPattern(t *testing.T, expr, msg string) {
@@ -27,7 +28,7 @@ func checkPattern(t *testing.T, expr, msg string) {
 	var s scratch
 	s.reset([]byte(msg))
 	got := f.readings(&s)
-	if diff := cmp.Diff(referenceReadings(expr, msg), got, diffTokens); diff != "" {
+	if diff := cmp.Diff(referenceReadings(expr, msg), got, diffReadings); diff != "" {
 		t.Fatalf("%s on %q: readings (-want +got)\n%s", expr, msg, diff)
 	}
 	if f.account == nil || !strings.Contains(expr, "(?P<account>") {
@@ -40,7 +41,7 @@ func checkPattern(t *testing.T, expr, msg string) {
 			half, part = msg[t0.end:], after
 		}
 		want, ok := referenceAccount(half, part)
-		if got := string(f.account.find([]byte(msg), t0)); !ok || got != want {
+		if got := string(f.account.find([]byte(msg), t0.token)); !ok || got != want {
 			t.Fatalf("%s on %q: account %q, want %q", expr, msg, got, want)
 		}
 	}

@@ -14,11 +14,12 @@ import (
 func whole(expr string) *regexp.Regexp { return regexp.MustCompile(`^(?s:` + expr + `)$`) }
 
 // referenceTokens returns every address position.
-func referenceTokens(msg string) []token {
+func referenceTokens(msg string) []reading {
 	letter := regexp.MustCompile(`^[0-9A-Za-z_\x80-\xff]$`)
 	isLetter := func(i int) bool { return i >= 0 && i < len(msg) && letter.MatchString(latin1(msg[i:i+1])) }
-	var out []token
-	add := func(begin, end int) bool {
+	var out []reading
+	add := func(from, to int) bool {
+		begin, end := from, to
 		addr, err := netip.ParseAddr(msg[begin:end])
 		if err != nil || isLetter(begin-1) || isLetter(end) {
 			return false
@@ -29,9 +30,9 @@ func referenceTokens(msg string) []token {
 			}
 		}
 		addr = addr.Unmap()
-		out = append(out, token{begin, end, addr})
+		out = append(out, reading{token{begin, end, from, to}, addr})
 		if strings.Contains(msg[begin:end], ":") && begin > 0 && msg[begin-1] == '[' && end < len(msg) && msg[end] == ']' {
-			out = append(out, token{begin - 1, end + 1, addr})
+			out = append(out, reading{token{begin - 1, end + 1, from, to}, addr})
 		}
 		return true
 	}
@@ -58,15 +59,15 @@ func referenceTokens(msg string) []token {
 			begin = end + 1
 		}
 	}
-	slices.SortFunc(out, func(a, b token) int { return a.start - b.start })
+	slices.SortFunc(out, func(a, b reading) int { return a.start - b.start })
 	return out
 }
 
 // referenceReadings reads msg with an expression that has one group addr.
-func referenceReadings(expr, msg string) []token {
+func referenceReadings(expr, msg string) []reading {
 	before, after, _ := strings.Cut(expr, "(?P<addr>)")
 	b, a := whole(before), whole(after)
-	return slices.DeleteFunc(referenceTokens(msg), func(t token) bool {
+	return slices.DeleteFunc(referenceTokens(msg), func(t reading) bool {
 		return !b.MatchString(latin1(msg[:t.start])) || !a.MatchString(latin1(msg[t.end:]))
 	})
 }

@@ -123,7 +123,7 @@ type verdict struct {
 	form  *form // the first that reads; nil if none does
 	at    token // where it reads the address
 	found int   // how many addresses are read, at most MaxCandidates
-	addrs [MaxCandidates]token
+	addrs [MaxCandidates]reading
 }
 
 // judge reads e with the candidates of one pack, which begin at form i. The first
@@ -144,11 +144,11 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 		if truncated && !f.certain(e.Message) {
 			continue
 		}
-		for _, t := range f.readings(sc) {
+		for _, r := range f.readings(sc) {
 			if v.form == nil {
-				v.form, v.at = f, t
+				v.form, v.at = f, r.token
 			}
-			v.add(t)
+			v.add(r)
 		}
 	}
 	return v
@@ -158,16 +158,16 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 // was cut.
 func (f *form) certain(msg []byte) bool { return f.within+longestAddress <= len(msg) }
 
-// add notes the address at t unless it is known.
-func (v *verdict) add(t token) {
+// add notes the address of r unless it is known.
+func (v *verdict) add(r reading) {
 	for i := range v.found {
-		if v.addrs[i].addr == t.addr {
-			v.addrs[i].start = min(v.addrs[i].start, t.start)
+		if v.addrs[i].addr == r.addr {
+			v.addrs[i].start = min(v.addrs[i].start, r.start)
 			return
 		}
 	}
 	if v.found < len(v.addrs) {
-		v.addrs[v.found] = t
+		v.addrs[v.found] = r
 		v.found++
 	}
 }
@@ -188,10 +188,10 @@ func (v *verdict) match(e *ingest.Entry) Match {
 	case len(addrs) == 1:
 		m.Addr = addrs[0].addr
 	case len(addrs) > 1:
-		slices.SortFunc(addrs, func(a, b token) int { return a.start - b.start })
+		slices.SortFunc(addrs, func(a, b reading) int { return a.start - b.start })
 		m.Candidates = make([]netip.Addr, len(addrs))
-		for i, t := range addrs {
-			m.Candidates[i] = t.addr
+		for i, r := range addrs {
+			m.Candidates[i] = r.addr
 		}
 	}
 	if v.form.account != nil {
