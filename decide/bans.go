@@ -2,9 +2,9 @@ package decide
 
 import (
 	"cmp"
+	"container/heap"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,21 +12,43 @@ import (
 
 // stand records a ban as decided.
 func (e *Engine) stand(d Decision) {
+	d.Evidence = nil // it is on record; here it would fill the memory
 	e.fresh = append(e.fresh, d)
 	if !d.Spent {
-		e.bans[d.Prefix] = append(e.bans[d.Prefix], d)
+		e.raise(d)
+	}
+}
+
+// raise puts a ban in force, in place of an earlier one of the same jail: the
+// store too has room for one.
+func (e *Engine) raise(b Decision) {
+	bans, _ := e.bans.Get(b.Prefix)
+	bans = slices.DeleteFunc(bans, func(o Decision) bool { return o.Jail == b.Jail })
+	e.bans.Insert(b.Prefix, append(bans, b))
+	if !b.Until.IsZero() {
+		heap.Push(&e.ends, ending{b.Until, b.Prefix})
+	}
+}
+
+// keep leaves these bans on a prefix.
+func (e *Engine) keep(p netip.Prefix, bans []Decision) {
+	if len(bans) == 0 {
+		e.bans.Delete(p)
+	} else {
+		e.bans.Insert(p, bans)
 	}
 }
 
 // Admit takes a ban that was not decided from matches: an operator's. The
-// caller sets Prefix, At, Until, Jail, Ports, Verdict, Origin and Reason; Admit
-// completes it. The error is a *GuardError if a guard is in the way.
+// caller sets Prefix, At, Until, Jail, Ports, Verdict, Simulated, Origin and
+// Reason; Admit completes it. It takes the place of a ban of the same jail. The
+// error is a *GuardError if a guard is in the way.
 func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
 	d.Prefix = d.Prefix.Masked()
 	if d.Prefix.Addr().Is4In6() && d.Prefix.Bits() >= 96 {
 		d.Prefix = netip.PrefixFrom(d.Prefix.Addr().Unmap(), d.Prefix.Bits()-96)
 	}
-	if !bannable(d.Prefix.Addr()) && d.Prefix.Bits() > 0 && d.Prefix.IsSingleIP() {
+	if d.Prefix.IsSingleIP() && !bannable(d.Prefix.Addr()) {
 		return Decision{}, fmt.Errorf("%s is no address of a peer", d.Prefix.Addr())
 	}
 	if !d.Until.IsZero() && !d.Until.After(now) {
@@ -37,59 +59,68 @@ func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
 	}
 	d.Action = Ban
 	d.ID = id(&d)
-	earlier, known := e.strikes(&d)
-	if known {
-		return Decision{}, fmt.Errorf("%s was banned at %s already", d.Prefix, d.At)
+	d.Strike = e.opt.Escalation.earlier(e.strikes(&d, 0), &d) + 1
+	for _, docket := range e.dockets {
+		if !d.refuses() && docket.Name != d.Jail {
+			continue
+		}
+		for w := range docket.overlapping(d.Prefix) {
+			if w.prefix.Bits() >= d.Prefix.Bits() {
+				e.settle(e.watch(docket, w.prefix, now), end(d.Until))
+			}
+		}
 	}
-	d.Strike = earlier + 1
-	end := d.Until
-	if end.IsZero() {
-		end = never
-	}
-	e.settleAll(d.Prefix, end)
 	e.stand(d)
 	return d, nil
 }
 
 // Lift ends every ban that overlaps p, and forgets the open windows there: a
-// person has looked at it. The decisions name what was lifted.
-func (e *Engine) Lift(p netip.Prefix, origin string, now time.Time) []Decision {
-	lifted := e.lift(func(b *Decision) bool { return b.Prefix.Overlaps(p) }, origin, "", now)
-	for _, w := range e.watches {
-		if w.prefix.Overlaps(p) {
-			w.evidence, w.settled = nil, 0
-			e.settle(w, now)
+// person has looked at it. Each of lifts ends the ban at its place in ended.
+func (e *Engine) Lift(p netip.Prefix, origin string, now time.Time) (lifts, ended []Decision) {
+	lifts, ended = e.lift([]netip.Prefix{p}, origin, "", now)
+	for _, d := range e.dockets {
+		for w := range d.overlapping(p) {
+			e.acquit(d, w.prefix, now)
 		}
 	}
-	return lifted
+	return lifts, ended
 }
 
-// lift ends the bans that which selects.
-func (e *Engine) lift(which func(*Decision) bool, origin, reason string, now time.Time) []Decision {
-	var out []Decision
-	for p, bans := range e.bans {
-		bans = slices.DeleteFunc(bans, func(b Decision) bool {
-			if !which(&b) {
-				return false
+// lift ends the bans that overlap one of the prefixes. Their windows start
+// afresh.
+func (e *Engine) lift(within []netip.Prefix, origin, reason string, now time.Time) (lifts, ended []Decision) {
+	for _, p := range within {
+		for _, bans := range e.bans.Subnets(p) {
+			ended = append(ended, bans...)
+		}
+		for _, bans := range e.bans.Supernets(p) {
+			ended = append(ended, bans...)
+		}
+	}
+	slices.SortFunc(ended, byPrefix)
+	ended = slices.CompactFunc(ended, func(a, b Decision) bool { return byPrefix(a, b) == 0 })
+	for _, d := range ended {
+		e.bans.Delete(d.Prefix)
+		for i := range e.fresh {
+			if f := &e.fresh[i]; f.Prefix == d.Prefix && f.Jail == d.Jail && end(f.Until) > nanos(now) {
+				f.Until = now
 			}
-			d := b
-			d.Action, d.At, d.Origin, d.Reason, d.Evidence = Lift, now, origin, reason, nil
-			d.ID = id(&d)
-			out = append(out, d)
-			return true
-		})
-		e.keep(p, bans)
+		}
+		if i := slices.IndexFunc(e.dockets, func(o *docket) bool { return o.Name == d.Jail }); i >= 0 {
+			e.acquit(e.dockets[i], d.Prefix, now)
+		}
+		d.Action, d.At, d.Origin, d.Reason = Lift, now, origin, reason
+		d.ID = id(&d)
+		lifts = append(lifts, d)
 	}
-	slices.SortFunc(out, byPrefix)
-	return out
+	return lifts, ended
 }
 
-func (e *Engine) keep(p netip.Prefix, bans []Decision) {
-	if len(bans) == 0 {
-		delete(e.bans, p)
-	} else {
-		e.bans[p] = bans
-	}
+// acquit starts a window afresh: only what is stamped after now counts.
+func (e *Engine) acquit(d *docket, key netip.Prefix, now time.Time) {
+	w := e.watch(d, key, now)
+	w.settled = 0
+	e.settle(w, nanos(now))
 }
 
 func byPrefix(a, b Decision) int {
@@ -97,39 +128,59 @@ func byPrefix(a, b Decision) int {
 		a.At.Compare(b.At), cmp.Compare(a.Jail, b.Jail))
 }
 
-// never is when a ban without an end is over, for a window.
-var never = time.Unix(0, math.MaxInt64)
-
-// settleAll settles the windows inside p.
-func (e *Engine) settleAll(p netip.Prefix, last time.Time) {
-	for _, w := range e.watches {
-		if w.prefix.Overlaps(p) {
-			e.settle(w, last)
+// during returns the bans that a peer was under at a time, or came to be before
+// it was known what is stamped so: what is logged then left before they held.
+func (e *Engine) during(peer netip.Addr, at time.Time) []Decision {
+	if e.bans.Size() == 0 {
+		return nil
+	}
+	var out []Decision
+	for _, bans := range e.bans.Supernets(host(peer)) {
+		for _, b := range bans {
+			if b.Until.IsZero() || !at.After(b.Until) {
+				out = append(out, b)
+			}
 		}
 	}
+	return out
 }
 
 // Bans returns the bans that stand at now, simulated ones too, by address.
 func (e *Engine) Bans(now time.Time) []Decision {
-	var out []Decision
-	for _, bans := range e.bans {
+	out := make([]Decision, 0, e.bans.Size())
+	for _, bans := range e.bans.AllSorted() {
 		for _, b := range bans {
 			if b.Active(now) {
 				out = append(out, b)
 			}
 		}
 	}
-	slices.SortFunc(out, byPrefix)
 	return out
 }
 
-// Standing returns the ban that a firewall has to hold for a prefix, which can
-// hold one: a ban of all traffic before one of some ports, and then the one that
-// ends last.
-func (e *Engine) Standing(p netip.Prefix) (Decision, bool) {
+// Standing returns the ban that a firewall has to hold at now for a prefix,
+// which can hold one: a ban of all traffic before one of some ports, and then
+// the one that ends last.
+func (e *Engine) Standing(p netip.Prefix, now time.Time) (Decision, bool) {
+	bans, _ := e.bans.Get(p)
+	return standing(bans, now)
+}
+
+// Standings returns what a firewall has to hold at now: one ban a prefix.
+func (e *Engine) Standings(now time.Time) []Decision {
+	out := make([]Decision, 0, e.bans.Size())
+	for _, bans := range e.bans.AllSorted() {
+		if b, ok := standing(bans, now); ok {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func standing(bans []Decision, now time.Time) (Decision, bool) {
 	var best *Decision
-	for i := range e.bans[p] {
-		if b := &e.bans[p][i]; !b.Simulated && (best == nil || holdsBefore(b, best)) {
+	for i := range bans {
+		if b := &bans[i]; b.Active(now) && !b.Simulated && (best == nil || holdsBefore(b, best)) {
 			best = b
 		}
 	}
@@ -140,65 +191,11 @@ func (e *Engine) Standing(p netip.Prefix) (Decision, bool) {
 }
 
 func holdsBefore(a, b *Decision) bool {
-	if (len(a.Ports) == 0) != (len(b.Ports) == 0) {
-		return len(a.Ports) == 0
+	if a.refuses() != b.refuses() {
+		return a.refuses()
 	}
-	return endsLater(a, b)
+	return end(a.Until) > end(b.Until)
 }
 
-func endsLater(a, b *Decision) bool {
-	if a.Until.IsZero() || b.Until.IsZero() {
-		return a.Until.IsZero() && !b.Until.IsZero()
-	}
-	return a.Until.After(b.Until)
-}
-
-// refused says whether a ban that is enforced keeps the prefix out at a time:
-// what is logged then left before it did.
-func (e *Engine) refused(p netip.Prefix, at time.Time) bool {
-	return slices.ContainsFunc(e.bans[p], func(b Decision) bool {
-		return !b.Simulated && len(b.Ports) == 0 && (b.Until.IsZero() || !at.After(b.Until))
-	})
-}
-
-// Standings returns what a firewall has to hold at now: one ban a prefix.
-func (e *Engine) Standings(now time.Time) []Decision {
-	var out []Decision
-	for _, b := range e.Bans(now) {
-		if holds, ok := e.Standing(b.Prefix); ok && holds.ID == b.ID {
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
-// Expire forgets bans that have ended and windows that have run empty. It
-// returns the bans that hold now because one that held before them has ended.
-func (e *Engine) Expire(now time.Time) []Decision {
-	var next []Decision
-	for p, bans := range e.bans {
-		left := slices.DeleteFunc(bans, func(b Decision) bool { return !b.Active(now) })
-		e.keep(p, left)
-		if len(left) == len(bans) {
-			continue
-		}
-		if b, ok := e.Standing(p); ok {
-			next = append(next, b)
-		}
-	}
-	for key, w := range e.watches {
-		find := e.opt.Jails[w.jail].FindTime
-		if w.settled < now.UnixNano() && (len(w.slots) == 0 || w.newest <= now.Add(-find).UnixNano()) {
-			w.slots, w.settled = nil, 0
-			e.touch(w)
-			delete(e.watches, key)
-		}
-	}
-	for about, at := range e.rung {
-		if now.Sub(at) >= alarmEvery {
-			delete(e.rung, about)
-		}
-	}
-	slices.SortFunc(next, byPrefix)
-	return next
-}
+// refuses says that nothing of the prefix gets through.
+func (d *Decision) refuses() bool { return !d.Simulated && len(d.Ports) == 0 }

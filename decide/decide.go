@@ -29,6 +29,19 @@ const (
 	Alarm
 )
 
+// String returns the JSON spelling.
+func (a Action) String() string {
+	switch a {
+	case Ban:
+		return "ban"
+	case Lift:
+		return "lift"
+	case Alarm:
+		return "alarm"
+	}
+	return "action?"
+}
+
 // Verdict is what the firewall does with a packet of a banned source.
 type Verdict uint8
 

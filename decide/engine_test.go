@@ -145,7 +145,7 @@ func TestKeyOfAnAddress(t *testing.T) {
 		"2001:db8:1::bad":     "2001:db8:1::bad/128",
 		"fe80::1%eth0":        "fe80::1/128",
 	} {
-		if got := e.key(netip.MustParseAddr(addr)); got.String() != want {
+		if got := e.key(peerOf(netip.MustParseAddr(addr))); got.String() != want {
 			t.Errorf("key of %s is %s, want %s", addr, got, want)
 		}
 	}
@@ -211,7 +211,7 @@ func TestLongestEndWins(t *testing.T) {
 	if len(got) != 2 {
 		t.Fatalf("decided %+v, want one ban of each jail", got)
 	}
-	if d, ok := e.Standing(got[0].Prefix); !ok || d.Jail != "long" {
+	if d, ok := e.Standing(got[0].Prefix, epoch.Add(time.Minute)); !ok || d.Jail != "long" {
 		t.Errorf("standing: %+v, want that of long", d)
 	}
 	e.Expire(epoch.Add(30 * time.Minute))
@@ -225,7 +225,7 @@ func TestBanOfPortsFollowsOneOfEverything(t *testing.T) {
 	ports.BanTime, ports.Ports = time.Hour, []Port{{"tcp", 22}}
 	e := newEngine(t, nil, all, ports)
 	got := attack(e, "198.51.100.8", epoch, 5)
-	if d, ok := e.Standing(got[0].Prefix); !ok || d.Jail != "all" {
+	if d, ok := e.Standing(got[0].Prefix, epoch.Add(time.Minute)); !ok || d.Jail != "all" {
 		t.Errorf("standing: %+v, want the ban of all traffic", d)
 	}
 	if next := e.Expire(epoch.Add(30 * time.Minute)); len(next) != 1 || next[0].Jail != "ports" {
@@ -237,9 +237,12 @@ func TestLiftStartsAfresh(t *testing.T) {
 	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
 	attack(e, "198.51.100.8", epoch, 5)
 	now := epoch.Add(time.Minute)
-	got := e.Lift(netip.MustParsePrefix("198.51.100.0/24"), "operator", now)
-	if len(got) != 1 || got[0].Action != Lift || got[0].Jail != "sshd" {
-		t.Fatalf("lifted %+v", got)
+	lifts, ended := e.Lift(netip.MustParsePrefix("198.51.100.0/24"), "operator", now)
+	if len(lifts) != 1 || lifts[0].Action != Lift || lifts[0].Jail != "sshd" || !lifts[0].At.Equal(now) {
+		t.Fatalf("lifts: %+v", lifts)
+	}
+	if len(ended) != 1 || ended[0].Action != Ban || ended[0].Until.Sub(ended[0].At) != 10*time.Minute || ended[0].Strike != 1 {
+		t.Fatalf("ended: %+v, want the ban as it was", ended)
 	}
 	if got := attack(e, "198.51.100.8", now.Add(time.Second), 5); len(got) != 1 || got[0].Action != Ban {
 		t.Errorf("after the lift five attempts decided %+v, want a ban", got)

@@ -43,23 +43,13 @@ func (e *Engine) Explain(p netip.Prefix, now time.Time) Explanation {
 	}
 	key := p
 	if p.IsSingleIP() {
-		key = e.key(p.Addr())
+		key = e.key(peerOf(p.Addr()))
 	}
-	forget := now.Add(-e.opt.Escalation.ForgetAfter)
-	out.Strikes = e.record(key, "", forget)
-	for _, w := range e.watches {
-		if !w.prefix.Overlaps(p) {
-			continue
+	out.Strikes = e.record(key, "", now.Add(-e.opt.Escalation.ForgetAfter))
+	for _, d := range e.dockets {
+		for w := range d.overlapping(p) {
+			out.Jails = append(out.Jails, e.view(w, now))
 		}
-		j := &e.opt.Jails[w.jail]
-		d := Decision{Jail: j.Name, Prefix: w.prefix, At: now}
-		d.ID = id(&d)
-		earlier, _ := e.strikes(&d)
-		out.Jails = append(out.Jails, JailView{
-			Jail: j.Name, Prefix: w.prefix, MaxRetry: j.MaxRetry, FindTime: j.FindTime,
-			Attempts: w.attempts(), Sums: w.sums(), Evidence: slices.Clone(w.evidence), After: w.after,
-			Next: e.opt.Escalation.length(j.BanTime, earlier, d.ID), NextStrike: earlier + 1,
-		})
 	}
 	slices.SortFunc(out.Jails, func(a, b JailView) int {
 		return slices.Compare([]string{a.Jail, a.Prefix.String()}, []string{b.Jail, b.Prefix.String()})
@@ -67,33 +57,26 @@ func (e *Engine) Explain(p netip.Prefix, now time.Time) Explanation {
 	return out
 }
 
+// view is what would count if the next line came now.
+func (e *Engine) view(w *watch, now time.Time) JailView {
+	j := &w.docket.Jail
+	d := Decision{Jail: j.Name, Prefix: w.prefix, At: now}
+	d.ID = id(&d)
+	earlier := e.opt.Escalation.earlier(e.strikes(&d, 0), &d)
+	open := slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
+	counted := sums(open)
+	return JailView{
+		Jail: j.Name, Prefix: w.prefix, MaxRetry: j.MaxRetry, FindTime: j.FindTime,
+		Attempts: attempts(counted), Sums: counted, Evidence: slices.Clone(w.evidence), After: w.after,
+		Next: e.opt.Escalation.length(j.BanTime, earlier, d.ID), NextStrike: earlier + 1,
+	}
+}
+
 // Watched returns how many keys each jail watches.
 func (e *Engine) Watched() map[string]int {
 	n := map[string]int{}
-	for _, w := range e.watches {
-		n[e.opt.Jails[w.jail].Name]++
+	for _, d := range e.dockets {
+		n[d.Name] = len(d.watches)
 	}
 	return n
-}
-
-// Reconfigure changes the policy. Windows of jails that are gone are forgotten;
-// the others, and all bans, stand.
-func (e *Engine) Reconfigure(opt Options) error {
-	if err := opt.Validate(); err != nil {
-		return err
-	}
-	old := e.opt.Jails
-	watches := e.watches
-	e.watches = map[watchKey]*watch{}
-	e.configure(opt)
-	for _, w := range watches {
-		jail := slices.IndexFunc(opt.Jails, func(j Jail) bool { return j.Name == old[w.jail].Name })
-		if jail < 0 {
-			continue
-		}
-		w.jail = jail
-		e.watches[watchKey{jail, w.prefix}] = w
-	}
-	e.touched = slices.DeleteFunc(e.touched, func(w *watch) bool { return e.watches[watchKey{w.jail, w.prefix}] != w })
-	return nil
 }

@@ -49,13 +49,13 @@ func (t *guardTable) over(p netip.Prefix) (Guard, bool) {
 // SetGuards replaces the guards, and lifts the standing bans that overlap one.
 func (e *Engine) SetGuards(guards []Guard, now time.Time) []Decision {
 	e.guards = guardTable{}
-	for _, g := range guards {
-		e.guards.table.Insert(g.Prefix.Masked(), g)
+	prefixes := make([]netip.Prefix, len(guards))
+	for i, g := range guards {
+		prefixes[i] = g.Prefix.Masked()
+		e.guards.table.Insert(prefixes[i], g)
 	}
-	return e.lift(func(b *Decision) bool {
-		_, guarded := e.guards.over(b.Prefix)
-		return guarded
-	}, "guard", "a guard covers it now", now)
+	lifts, _ := e.lift(prefixes, "guard", "a guard covers it now", now)
+	return lifts
 }
 
 // Guards returns the guards that overlap p.

@@ -35,9 +35,10 @@ func fraction(id string) float64 {
 	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
 }
 
-// until is when a ban ends; the zero time for Forever.
+// until is when a ban ends; the zero time for Forever, and for what ends later
+// than never.
 func until(at time.Time, length time.Duration) time.Time {
-	if length == Forever {
+	if length == Forever || at.Add(length).After(never) {
 		return time.Time{}
 	}
 	return at.Add(length)
@@ -54,22 +55,37 @@ func id(d *Decision) string {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:10]))
 }
 
-// strikes counts the earlier bans that still count against d, and says whether
-// d itself is among them.
-func (e *Engine) strikes(d *Decision) (earlier int, known bool) {
+// strikes returns the bans of d's prefix that matter to d: those that ended
+// within forget_after, or within its window, of d's jail or of all.
+func (e *Engine) strikes(d *Decision, window time.Duration) []Strike {
 	jail := d.Jail
 	if e.opt.Escalation.Overall {
 		jail = ""
 	}
-	for _, s := range e.record(d.Prefix, jail, d.At.Add(-e.opt.Escalation.ForgetAfter)) {
-		if s.At.Equal(d.At) && s.Jail == d.Jail {
-			return earlier, true
-		}
-		if s.At.Before(d.At) {
-			earlier++
+	return e.record(d.Prefix, jail, d.At.Add(-max(e.opt.Escalation.ForgetAfter, window)))
+}
+
+// earlier counts the strikes that make the sentence of d longer.
+func (s *Escalation) earlier(strikes []Strike, d *Decision) int {
+	n := 0
+	for _, k := range strikes {
+		if k.At.Before(d.At) && (k.Until.IsZero() || !k.Until.Before(d.At.Add(-s.ForgetAfter))) {
+			n++
 		}
 	}
-	return earlier, false
+	return n
+}
+
+// servedUntil returns the end of the last ban of d's jail that began before d,
+// or is d itself: what is stamped up to then was answered by it. Without one it
+// is the zero of windows.
+func servedUntil(strikes []Strike, d *Decision) (last int64) {
+	for _, k := range strikes {
+		if k.Jail == d.Jail && !k.At.After(d.At) {
+			last = max(last, end(k.Until))
+		}
+	}
+	return last
 }
 
 // record is the history of a prefix including what was decided since Committed.
@@ -82,7 +98,7 @@ func (e *Engine) record(p netip.Prefix, jail string, since time.Time) []Strike {
 		}
 	}
 	for _, d := range e.fresh {
-		if d.Prefix != p || jail != "" && d.Jail != jail || d.Simulated {
+		if d.Prefix != p || jail != "" && d.Jail != jail || d.Simulated || !d.Until.IsZero() && d.Until.Before(since) {
 			continue
 		}
 		s := Strike{Prefix: d.Prefix, Jail: d.Jail, At: d.At, Until: d.Until}
@@ -95,4 +111,4 @@ func (e *Engine) record(p netip.Prefix, jail string, since time.Time) []Strike {
 }
 
 // Committed says that History knows everything decided so far.
-func (e *Engine) Committed() { e.fresh = nil }
+func (e *Engine) Committed() { e.fresh = e.fresh[:0] }

@@ -1,46 +1,68 @@
 package decide
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
+	"unique"
 
 	"bailiff/rules"
 )
 
 // lane is one way in which attempts are told of: one rule, heard through one
-// source. Lanes are shared by all windows.
+// origin. Windows share lanes through handles, which are gone with the last
+// window that has one: whoever invents senders fills no table.
 type lane struct {
 	service, witness, rule, origin string
 	perAttempt, weight             int
 }
 
+func laneOf(m *rules.Match) unique.Handle[lane] {
+	return unique.Make(lane{
+		service: m.Rule.Service, witness: m.Rule.Witness, rule: m.Rule.String(), origin: origin(m),
+		perAttempt: max(1, m.Rule.PerAttempt), weight: max(1, m.Rule.Weight),
+	})
+}
+
+func origin(m *rules.Match) string {
+	if m.Origin == "" {
+		return m.Source
+	}
+	return m.Source + " " + m.Origin
+}
+
 // slot is some lines of one lane at one time on one account.
 type slot struct {
 	at      int64 // Unix nanoseconds
-	lane    *lane
+	lane    unique.Handle[lane]
 	account string
 	lines   int
 }
 
 // watch is what is remembered of one address in one jail.
 type watch struct {
-	jail     int
+	docket   *docket
 	prefix   netip.Prefix
-	slots    []slot // by time, within find_time of newest
-	newest   int64
-	settled  int64 // what is stamped at or before counts no more
+	slots    []slot // by time, within find_time of the newest
+	settled  int64  // what is stamped at or before counts no more
 	evidence []string
 	enforced int64 // when the last ban was decided
-	after    int   // lines that came later than effectAfter after that, during the ban
-	touched  bool
+	after    int   // lines stamped later than effectAfter after that, during the ban
+
+	seen         int64 // when it was last heard of, by our clock
+	before, next *watch
+	row          uint8
+	touched      bool
+	stored       bool // what was handed out last is not empty
 }
 
 // How many lines of a window are kept to explain it, and how much of each. A
 // flood of addresses has one window each, so this is most of what it can make
 // the engine hold.
 const (
-	maxEvidence   = 8
+	maxEvidence   = 5
 	evidenceBytes = 240
 )
 
@@ -48,34 +70,109 @@ const (
 // under way. What comes later got past the firewall.
 const effectAfter = 2 * time.Second
 
-// add puts one match into the window and drops what is older than find before
-// the newest. It returns false for a match that is late.
-func (w *watch) add(m *rules.Match, l *lane, find time.Duration) bool {
+// add puts one match into the window and drops what is older than find_time
+// before the newest. It returns false for a match that is late.
+func (w *watch) add(m *rules.Match) bool {
 	at := m.Time.UnixNano()
-	if len(w.slots) > 0 && at <= w.newest-int64(find) {
+	newest := at
+	if n := len(w.slots); n > 0 {
+		newest = max(newest, w.slots[n-1].at)
+	}
+	w.release(newest - int64(w.docket.FindTime))
+	if at <= newest-int64(w.docket.FindTime) {
 		return false
 	}
-	if len(w.slots) == 0 || at > w.newest {
-		w.newest = at
-		w.slots = slices.DeleteFunc(w.slots, func(s slot) bool { return s.at <= w.newest-int64(find) })
-	}
-	i, _ := slices.BinarySearchFunc(w.slots, at, func(s slot, at int64) int { return compare(s.at, at) })
+	lane := laneOf(m)
+	i, _ := slices.BinarySearchFunc(w.slots, at, func(s slot, at int64) int { return cmp.Compare(s.at, at) })
 	for ; i < len(w.slots) && w.slots[i].at == at; i++ {
-		if s := &w.slots[i]; s.lane == l && s.account == m.Account {
+		if s := &w.slots[i]; s.lane == lane && s.account == m.Account {
 			s.lines += m.Count
 			return true
 		}
 	}
-	w.slots = slices.Insert(w.slots, i, slot{at: at, lane: l, account: m.Account, lines: m.Count})
+	w.slots = slices.Insert(w.slots, i, slot{at: at, lane: lane, account: m.Account, lines: m.Count})
 	return true
 }
 
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+// release takes what is stamped at or before last out of the window.
+func (w *watch) release(last int64) {
+	n := 0
+	for n < len(w.slots) && w.slots[n].at <= last {
+		n++
 	}
-	return 0
+	w.slots = slices.Delete(w.slots, 0, n)
+}
+
+// serve takes out of the window what a ban has answered.
+func (w *watch) serve(last int64) {
+	w.settled = max(w.settled, last)
+	w.release(w.settled)
+}
+
+// remember keeps a copy of the head of a line to explain the window by.
+func (w *watch) remember(line string) {
+	if len(w.evidence) == maxEvidence {
+		w.evidence = slices.Delete(w.evidence, 0, 1)
+	}
+	w.evidence = append(w.evidence, strings.Clone(line[:min(len(line), evidenceBytes)]))
+}
+
+// attempts is how many attempts the window holds.
+func (w *watch) attempts() int { return attempts(sums(w.slots)) }
+
+// Sum is what one witness says through one origin of the attempts on one
+// service.
+type Sum struct {
+	Service, Witness, Origin string
+	Attempts                 int
+}
+
+// sums adds up the lanes of the slots, in order of first sight.
+func sums(slots []slot) []Sum {
+	type count struct {
+		lane  unique.Handle[lane]
+		lines int
+	}
+	var counts []count // few: one for each rule and origin
+next:
+	for _, s := range slots {
+		for i := range counts {
+			if counts[i].lane == s.lane {
+				counts[i].lines += s.lines
+				continue next
+			}
+		}
+		counts = append(counts, count{s.lane, s.lines})
+	}
+	var sums []Sum
+lanes:
+	for _, c := range counts {
+		l := c.lane.Value()
+		n := (c.lines + l.perAttempt - 1) / l.perAttempt * l.weight
+		for i := range sums {
+			if s := &sums[i]; s.Service == l.service && s.Witness == l.witness && s.Origin == l.origin {
+				s.Attempts += n
+				continue lanes
+			}
+		}
+		sums = append(sums, Sum{l.service, l.witness, l.origin, n})
+	}
+	return sums
+}
+
+// attempts takes for each service the largest of the sums, and adds these up.
+func attempts(sums []Sum) int {
+	total := 0
+	for i, s := range sums {
+		best := true
+		for k, other := range sums {
+			if other.Service == s.Service && (other.Attempts > s.Attempts || other.Attempts == s.Attempts && k < i) {
+				best = false
+			}
+		}
+		if best {
+			total += s.Attempts
+		}
+	}
+	return total
 }

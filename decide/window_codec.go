@@ -8,8 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"bailiff/rules"
+	"unique"
 )
 
 // Window is what an engine must be given back after a restart: one key of one
@@ -45,22 +44,23 @@ func (e *Engine) Touched() []Window {
 	}
 	out := make([]Window, len(e.touched))
 	for i, w := range e.touched {
-		out[i] = e.window(w)
-		w.touched = false
+		out[i] = w.window()
+		w.touched, w.stored = false, !out[i].Empty()
 	}
 	e.touched = e.touched[:0]
 	return out
 }
 
-func (e *Engine) window(w *watch) Window {
-	out := Window{Jail: e.opt.Jails[w.jail].Name, Prefix: w.prefix, Evidence: slices.Clone(w.evidence)}
+func (w *watch) window() Window {
+	out := Window{Jail: w.docket.Name, Prefix: w.prefix, Evidence: slices.Clone(w.evidence)}
 	if w.settled != 0 {
 		out.Settled = time.Unix(0, w.settled)
 	}
 	for _, s := range w.slots {
+		l := s.lane.Value()
 		out.Tallies = append(out.Tallies, Tally{
-			Time: time.Unix(0, s.at), Rule: s.lane.rule, Service: s.lane.service, Witness: s.lane.witness,
-			Origin: s.lane.origin, Account: s.account, PerAttempt: s.lane.perAttempt, Weight: s.lane.weight, Lines: s.lines,
+			Time: time.Unix(0, s.at), Rule: l.rule, Service: l.service, Witness: l.witness, Origin: l.origin,
+			Account: s.account, PerAttempt: l.perAttempt, Weight: l.weight, Lines: s.lines,
 		})
 	}
 	return out
@@ -72,55 +72,37 @@ func (e *Engine) window(w *watch) Window {
 // start can be read later.
 func (e *Engine) Restore(bans []Decision, windows []Window, now time.Time) {
 	for _, b := range bans {
-		known := slices.ContainsFunc(e.bans[b.Prefix], func(o Decision) bool { return o.ID == b.ID })
-		if b.Active(now) && !known {
-			e.bans[b.Prefix] = append(e.bans[b.Prefix], b)
+		known, _ := e.bans.Get(b.Prefix)
+		if b.Active(now) && !slices.ContainsFunc(known, func(o Decision) bool { return o.Jail == b.Jail }) {
+			b.Evidence = nil
+			e.raise(b)
 		}
 	}
 	for i := range windows {
-		jail := slices.IndexFunc(e.opt.Jails, func(j Jail) bool { return j.Name == windows[i].Jail })
-		if jail >= 0 {
-			e.restore(jail, &windows[i])
+		in := &windows[i]
+		if n := slices.IndexFunc(e.dockets, func(d *docket) bool { return d.Name == in.Jail }); n >= 0 {
+			e.watch(e.dockets[n], in.Prefix, now).restore(in)
 		}
 	}
 }
 
-func (e *Engine) restore(jail int, in *Window) {
-	w := e.watch(jail, in.Prefix)
+// restore adds what was stored. A rule may be gone by now, or count differently;
+// its lines count as they did.
+func (w *watch) restore(in *Window) {
+	w.stored = true
 	if !in.Settled.IsZero() {
-		w.settled = max(w.settled, in.Settled.UnixNano())
+		w.settled = max(w.settled, nanos(in.Settled))
 	}
 	w.evidence = append(slices.Clone(in.Evidence), w.evidence...)
 	w.evidence = w.evidence[max(0, len(w.evidence)-maxEvidence):]
 	for _, t := range in.Tallies {
-		w.slots = append(w.slots, slot{at: t.Time.UnixNano(), lane: e.laneOf(&t), account: t.Account, lines: t.Lines})
+		w.slots = append(w.slots, slot{at: nanos(t.Time), account: t.Account, lines: t.Lines, lane: unique.Make(lane{
+			service: t.Service, witness: t.Witness, rule: t.Rule, origin: t.Origin,
+			perAttempt: max(1, t.PerAttempt), weight: max(1, t.Weight),
+		})})
 	}
 	slices.SortStableFunc(w.slots, func(a, b slot) int { return cmp.Compare(a.at, b.at) })
-	if n := len(w.slots); n > 0 {
-		w.newest = w.slots[n-1].at
-	}
-}
-
-// laneOf returns the lane of a stored tally. The rule it is of may be gone, or
-// count differently now; the tally counts as it did.
-func (e *Engine) laneOf(t *Tally) *lane {
-	want := lane{
-		service: t.Service, witness: t.Witness, rule: t.Rule, origin: t.Origin,
-		perAttempt: max(1, t.PerAttempt), weight: max(1, t.Weight),
-	}
-	l := e.lanes[want]
-	if l == nil {
-		l = &want
-		e.lanes[want] = l
-	}
-	return l
-}
-
-func (e *Engine) lane(m *rules.Match) *lane {
-	return e.laneOf(&Tally{
-		Service: m.Rule.Service, Witness: m.Rule.Witness, Rule: m.Rule.String(), Origin: origin(m),
-		PerAttempt: m.Rule.PerAttempt, Weight: m.Rule.Weight,
-	})
+	w.docket.seat(w)
 }
 
 // windowVersion begins every stored window.

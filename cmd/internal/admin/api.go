@@ -84,7 +84,7 @@ type Decision struct {
 // DecisionOf returns d as the API shows it.
 func DecisionOf(d *decide.Decision) Decision {
 	out := Decision{
-		At: d.At, Action: actionName(d.Action), Prefix: d.Prefix, Jail: d.Jail, Rule: d.Rule,
+		At: d.At, Action: d.Action.String(), Prefix: d.Prefix, Jail: d.Jail, Rule: d.Rule,
 		Origin: d.Origin, Strike: d.Strike, Attempts: d.Attempts, Until: until(d.Until),
 		Simulated: d.Simulated, Spent: d.Spent, Reason: Safe(d.Reason),
 	}
@@ -92,18 +92,6 @@ func DecisionOf(d *decide.Decision) Decision {
 		out.Evidence = append(out.Evidence, Safe(line))
 	}
 	return out
-}
-
-func actionName(a decide.Action) string {
-	switch a {
-	case decide.Ban:
-		return "ban"
-	case decide.Lift:
-		return "lift"
-	case decide.Alarm:
-		return "alarm"
-	}
-	return "action?"
 }
 
 // Why is everything bailiff knows of one prefix, in the order in which it is

@@ -99,26 +99,27 @@ func (d *daemon) order(req admin.BanRequest, now time.Time) (decide.Decision, er
 	return order, nil
 }
 
-// unban lifts what overlaps the prefixes.
+// unban lifts what overlaps the prefixes, and returns the bans as they were.
 func (d *daemon) unban(ctx context.Context, req admin.UnbanRequest) ([]admin.Ban, error) {
 	prefixes := req.Prefixes
 	if req.All {
 		prefixes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	}
-	var lifts []decide.Decision
+	var lifts, ended []decide.Decision
 	err := d.pipe.ask(ctx, func() {
 		now := time.Now()
 		for _, p := range prefixes {
-			lifts = append(lifts, d.pipe.engine.Lift(p, "operator", now)...)
+			orders, bans := d.pipe.engine.Lift(p, "operator", now)
+			lifts, ended = append(lifts, orders...), append(ended, bans...)
 		}
 		d.pipe.settle(context.WithoutCancel(ctx), lifts, nil)
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := make([]admin.Ban, len(lifts))
-	for i := range lifts {
-		out[i] = admin.BanOf(&lifts[i])
+	out := make([]admin.Ban, len(ended))
+	for i := range ended {
+		out[i] = admin.BanOf(&ended[i])
 	}
 	return out, nil
 }
@@ -167,7 +168,10 @@ func (d *daemon) why(ctx context.Context, p netip.Prefix) (admin.Why, error) {
 func whyJail(v *decide.JailView) admin.WhyJail {
 	out := admin.WhyJail{
 		Prefix: v.Prefix, Jail: v.Jail, Attempts: v.Attempts, MaxRetry: v.MaxRetry, FindTime: config.FormatDuration(v.FindTime),
-		Witnesses: []admin.Witness{}, Next: config.FormatDuration(v.Next), NextStrike: v.NextStrike,
+		Witnesses: []admin.Witness{}, Next: config.FormatDuration(v.Next), NextStrike: v.NextStrike, After: v.After,
+	}
+	for _, line := range v.Evidence {
+		out.Evidence = append(out.Evidence, admin.Safe(line))
 	}
 	for _, s := range v.Sums {
 		out.Witnesses = append(out.Witnesses, admin.Witness{Service: s.Service, Witness: s.Witness, Source: s.Origin, Attempts: s.Attempts})

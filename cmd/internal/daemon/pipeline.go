@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,8 @@ func (f *finding) size() int {
 
 // ledger is what the judge needs of the store.
 type ledger interface {
+	// Commit writes all of a batch or, on an error, nothing; what it cannot
+	// write it keeps and answers for, so that an error means it is closed.
 	Commit(store.Batch) error
 	Sync() error
 }
@@ -114,9 +117,16 @@ func (p *pipeline) read(done <-chan struct{}, dropped *atomic.Uint64) ingest.Han
 		}
 		marked = e.Received
 		found.mark = ingest.Mark{Source: e.Source, Cursor: bytes.Clone(e.Cursor)}
+		// Once a stop has cost one line its place, none after it may be queued:
+		// their position would pass over it. The source reads them again.
+		select {
+		case <-done:
+			return
+		default:
+		}
 		select {
 		case p.queue <- found:
-		case <-done: // the position was not stored: the line is read again
+		case <-done:
 		}
 	}
 }
@@ -201,6 +211,9 @@ next:
 // too, so that the two never disagree.
 func (p *pipeline) settle(ctx context.Context, decisions []decide.Decision, marks []ingest.Mark) {
 	batch := store.Batch{Decisions: decisions, Windows: p.engine.Touched(), Marks: marks}
+	if len(batch.Decisions)+len(batch.Windows)+len(batch.Marks) == 0 {
+		return
+	}
 	if err := p.ledger.Commit(batch); err != nil {
 		p.tally.unsaved.Add(uint64(len(decisions)))
 	}
@@ -219,15 +232,15 @@ func (p *pipeline) settle(ctx context.Context, decisions []decide.Decision, mark
 
 // effective replaces a ban by the one that holds of several on its prefix.
 func (p *pipeline) effective(decisions []decide.Decision) []decide.Decision {
-	out := make([]decide.Decision, 0, len(decisions))
-	for i := range decisions {
-		d := decisions[i]
+	now := p.now()
+	out := slices.Clone(decisions)
+	for i := range out {
+		d := &out[i]
 		if d.Action == decide.Ban && !d.Simulated && !d.Spent {
-			if holds, ok := p.engine.Standing(d.Prefix); ok {
-				d = holds
+			if holds, ok := p.engine.Standing(d.Prefix, now); ok {
+				*d = holds
 			}
 		}
-		out = append(out, d)
 	}
 	return out
 }

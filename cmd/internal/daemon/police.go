@@ -48,26 +48,29 @@ func (p *police) broken() <-chan struct{} {
 }
 
 // apply enforces decisions. While a repair is due it still tries: a new ban
-// must not wait for the old ones.
+// must not wait for the old ones, nor may its failure put the repair off.
 func (p *police) apply(ctx context.Context, decisions []decide.Decision) {
-	if err := p.firewall.Apply(ctx, decisions); err != nil {
-		p.fail(err)
+	err := p.firewall.Apply(ctx, decisions)
+	if err == nil {
+		return
+	}
+	p.refused(err)
+	if p.again.IsZero() {
+		p.postpone()
 	}
 }
 
 // repair makes the firewall hold exactly these bans.
 func (p *police) repair(ctx context.Context, bans []decide.Decision) {
 	if err := p.firewall.Sync(ctx, bans); err != nil {
-		p.fail(err)
+		p.refused(err)
+		p.postpone()
 		return
 	}
 	p.repairs.Add(1)
 	p.again, p.backoff = time.Time{}, 0
-	if p.wrong.Swap(nil) != nil {
-		p.log.Info("firewall agrees again")
-	} else {
-		p.log.Warn("firewall repaired after a foreign change")
-	}
+	p.wrong.Store(nil)
+	p.log.Warn("firewall made to agree again", "bans", len(bans))
 }
 
 // retry syncs if an earlier failure makes it due.
@@ -77,11 +80,16 @@ func (p *police) retry(ctx context.Context, bans func(time.Time) []decide.Decisi
 	}
 }
 
-func (p *police) fail(err error) {
+// refused notes a refusal, and tells of the first.
+func (p *police) refused(err error) {
 	p.failed.Add(1)
 	if p.wrong.Swap(&err) == nil {
 		p.log.Error("firewall refuses; bans are decided and will be enforced when it takes them", "err", err)
 	}
+}
+
+// postpone sets when to try the next Sync.
+func (p *police) postpone() {
 	p.backoff = min(max(2*p.backoff, firstRetry), lastRetry)
 	p.again = p.now().Add(p.backoff)
 }

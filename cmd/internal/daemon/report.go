@@ -34,7 +34,7 @@ func (r *reporter) tell(d *decide.Decision) {
 	if d.Action == decide.Alarm {
 		level = slog.LevelWarn
 	}
-	r.log.Log(context.Background(), level, "decision", "action", actionName(d.Action), "prefix", d.Prefix,
+	r.log.Log(context.Background(), level, "decision", "action", d.Action, "prefix", d.Prefix,
 		"jail", d.Jail, "rule", d.Rule, "origin", d.Origin, "strike", d.Strike, "until", d.Until,
 		"reason", admin.Safe(d.Reason))
 }
@@ -71,7 +71,7 @@ func term(d *decide.Decision) string {
 func fields(d *decide.Decision) map[string]string {
 	f := map[string]string{
 		"BAILIFF_ID":     d.ID,
-		"BAILIFF_ACTION": actionName(d.Action),
+		"BAILIFF_ACTION": d.Action.String(),
 		"BAILIFF_ADDR":   d.Prefix.Addr().String(),
 		"BAILIFF_PREFIX": d.Prefix.String(),
 		"BAILIFF_JAIL":   d.Jail,
@@ -94,15 +94,4 @@ func fields(d *decide.Decision) map[string]string {
 		f["BAILIFF_EVIDENCE"] = strings.Join(lines, "\n")
 	}
 	return f
-}
-
-func actionName(a decide.Action) string {
-	switch a {
-	case decide.Ban:
-		return "ban"
-	case decide.Lift:
-		return "lift"
-	default:
-		return "alarm"
-	}
 }

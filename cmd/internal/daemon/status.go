@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"bailiff/cmd/internal/admin"
@@ -66,9 +67,11 @@ func (d *daemon) packStatus() []admin.Pack {
 	return out
 }
 
+// jailStatus has a row for each jail, and one without a name for operators' bans
+// that are of none.
 func (d *daemon) jailStatus(bans []decide.Decision, watched map[string]int) []admin.Jail {
 	var out []admin.Jail
-	for _, j := range d.law.decide.Jails {
+	for _, j := range append(slices.Clone(d.law.decide.Jails), decide.Jail{Packs: []string{}}) {
 		n := d.jails.of(j.Name)
 		shown := admin.Jail{
 			Name: j.Name, Packs: j.Packs, Simulate: j.Simulate, Windows: watched[j.Name],

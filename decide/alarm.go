@@ -1,0 +1,54 @@
+package decide
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"bailiff/rules"
+)
+
+// alarmEvery is how often one alarm rings.
+const alarmEvery = time.Hour
+
+// bell is what an alarm is about. An attacker chooses addresses, so there is
+// none in it: bells are as few as rules, jails and guards.
+type bell struct {
+	name  string
+	guard netip.Prefix
+}
+
+// ring says whether an alarm may ring now. A clock that was set back does not
+// silence it.
+func (e *Engine) ring(b bell, now time.Time) bool {
+	if last, ok := e.rung[b]; ok && now.Sub(last).Abs() < alarmEvery {
+		return false
+	}
+	e.rung[b] = now
+	return true
+}
+
+func (e *Engine) alarmAmbiguous(m *rules.Match, now time.Time) []Decision {
+	if !e.ring(bell{name: m.Rule.String()}, now) {
+		return nil
+	}
+	d := Decision{
+		Action: Alarm, At: m.Time, Rule: m.Rule.String(), Origin: "rules", Evidence: []string{m.Line},
+		Prefix: host(peerOf(m.Candidates[0])),
+		Reason: fmt.Sprintf("a line could mean any of %v, so it bans nobody: somebody may be writing addresses into what is logged", m.Candidates),
+	}
+	d.ID = id(&d)
+	return []Decision{d}
+}
+
+func (e *Engine) alarmGuarded(j *Jail, p netip.Prefix, g Guard, m *rules.Match, now time.Time) []Decision {
+	if !e.ring(bell{j.Name, g.Prefix}, now) {
+		return nil
+	}
+	d := Decision{
+		Action: Alarm, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Evidence: []string{m.Line},
+		Reason: fmt.Sprintf("%s would be banned, but %s guards it (%s)", p, g.Prefix, g.Why),
+	}
+	d.ID = id(&d)
+	return []Decision{d}
+}
