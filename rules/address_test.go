@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,8 @@ func TestAddressPositions(t *testing.T) {
 		{"::1 ::", []string{"::1", "::"}},
 		{"std::string 12:34:56 a:b:c:d g2001:db8::1 2001:db8::1g", nil},
 		{"1:2:3:4:5:6:7:8:9", nil},
+		{"9.1.2.3.4:" + strings.Repeat("a", 56), nil}, // however long the run is
+		{"1.2.3.4:" + strings.Repeat("a", 200), []string{"1.2.3.4"}},
 	} {
 		t.Run(c.msg, func(t *testing.T) {
 			var got []string

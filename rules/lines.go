@@ -53,7 +53,6 @@ func locate(text string) lines {
 				note(path, line)
 				table = path
 			}
-			forget(count, table)
 			continue
 		}
 		value := l
@@ -64,15 +63,6 @@ func locate(text string) lines {
 		open = opened(value)
 	}
 	return found
-}
-
-// forget lets the elements below a new element count from 0.
-func forget(count map[string]int, table string) {
-	for path := range count {
-		if strings.HasPrefix(path, table+".") {
-			delete(count, path)
-		}
-	}
 }
 
 // opened returns the quotes of a string that begins in text and goes on behind

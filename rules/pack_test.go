@@ -192,6 +192,16 @@ func TestLoadDir(t *testing.T) {
 	}
 }
 
+func TestLocateElements(t *testing.T) {
+	found := locate("[pack]\nx = \"\"\"\n[[rule]]\ny = 1\n\"\"\" # '''\n[[rule]]\n[[rule.sample]]\n[[rule.sample]]\nline = \"#\" # \"\n[[rule]]\n  [[rule.sample]]\nline = '#'\n")
+	want := map[string]int{"pack.x": 2, "rule[0]": 6, "rule[0].sample[1].line": 9, "rule[1].sample[0]": 11, "rule[1].sample[0].line": 12, "rule[1].sample[0].addr": 11, "rule[7].x": 6, "none": 0}
+	for path, line := range want {
+		if got := found.of(path); got != line {
+			t.Errorf("%s is on line %d, want %d", path, got, line)
+		}
+	}
+}
+
 // Every key that the decoder sees has a line, and it is one that names it.
 func TestLocate(t *testing.T) {
 	for _, file := range []string{"packs/sshd.toml", "packs/asterisk.toml"} {

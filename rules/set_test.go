@@ -54,6 +54,10 @@ name = "monitor"
 event = "ignore"
 pattern = "wrong key of monitor from <addr>:<port>"
 [[rule]]
+name = "drill"
+event = "ignore"
+pattern = "drill: <text>"
+[[rule]]
 name = "noise"
 event = "info"
 pattern = "the door <text>"
@@ -127,6 +131,7 @@ func TestMatch(t *testing.T) {
 		{name: "a rule of its own identifier", identifier: "doord-child", msg: "child of 192.0.2.1", want: &outcome{Rule: "door/child", Addr: "192.0.2.1"}},
 		{name: "and of no other", msg: "child of 192.0.2.1"},
 		{name: "ignored", msg: "wrong key of monitor from 192.0.2.1:7", want: &outcome{Rule: "door/monitor", Addr: "192.0.2.1"}},
+		{name: "ignored, whatever others read", msg: "drill: a came by 192.0.2.2 and left b", want: &outcome{Rule: "door/drill"}},
 		{name: "without an address", msg: "the door is at 192.0.2.1", want: &outcome{Rule: "door/noise"}},
 		{name: "two readings of one rule", msg: "a came by 192.0.2.2 and left b came by 192.0.2.1 and left c",
 			want: &outcome{Rule: "door/two-texts", Candidates: []string{"192.0.2.2", "192.0.2.1"}}},
