@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -23,20 +24,48 @@ func (e *Engine) stand(d Decision) {
 // store too has room for one.
 func (e *Engine) raise(b Decision) {
 	bans, _ := e.bans.Get(b.Prefix)
-	bans = slices.DeleteFunc(bans, func(o Decision) bool { return o.Jail == b.Jail })
-	e.bans.Insert(b.Prefix, append(bans, b))
+	bans = slices.DeleteFunc(slices.Clone(bans), func(o Decision) bool { return o.Jail == b.Jail })
+	e.keep(b.Prefix, append(bans, b))
 	if !b.Until.IsZero() {
 		heap.Push(&e.ends, ending{b.Until, b.Prefix})
 	}
 }
 
-// keep leaves these bans on a prefix.
+// keep leaves these bans on a prefix, and no others.
 func (e *Engine) keep(p netip.Prefix, bans []Decision) {
+	old, _ := e.bans.Get(p)
+	e.census.add(old, -1)
+	e.census.add(bans, 1)
 	if len(bans) == 0 {
 		e.bans.Delete(p)
 	} else {
 		e.bans.Insert(p, bans)
 	}
+}
+
+// Census counts bans in force.
+type Census struct {
+	// Jails has the bans of each jail; those of none are under "".
+	Jails map[string]int
+	// Enforced is on how many prefixes a ban stands that is not simulated.
+	Enforced int
+}
+
+func (c *Census) add(bans []Decision, n int) {
+	enforced := false
+	for i := range bans {
+		c.Jails[bans[i].Jail] += n
+		enforced = enforced || !bans[i].Simulated
+	}
+	if enforced {
+		c.Enforced += n
+	}
+}
+
+// Census counts the bans in force, as of the last Expire. Unlike Bans it looks at
+// none of them.
+func (e *Engine) Census() Census {
+	return Census{Jails: maps.Clone(e.census.Jails), Enforced: e.census.Enforced}
 }
 
 // Admit takes a ban that was not decided from matches: an operator's. The
@@ -100,7 +129,7 @@ func (e *Engine) lift(within []netip.Prefix, origin, reason string, now time.Tim
 	slices.SortFunc(ended, byPrefix)
 	ended = slices.CompactFunc(ended, func(a, b Decision) bool { return byPrefix(a, b) == 0 })
 	for _, d := range ended {
-		e.bans.Delete(d.Prefix)
+		e.keep(d.Prefix, nil)
 		for i := range e.fresh {
 			if f := &e.fresh[i]; f.Prefix == d.Prefix && f.Jail == d.Jail && end(f.Until) > nanos(now) {
 				f.Until = now
@@ -158,9 +187,9 @@ func (e *Engine) Bans(now time.Time) []Decision {
 	return out
 }
 
-// Standing returns the ban that a firewall has to hold at now for a prefix,
-// which can hold one: a ban of all traffic before one of some ports, and then
-// the one that ends last.
+// Standing returns the ban that a firewall has to hold at now for a prefix, which
+// can hold one: a ban of all traffic before one of some ports, and then the one
+// that ends last.
 func (e *Engine) Standing(p netip.Prefix, now time.Time) (Decision, bool) {
 	bans, _ := e.bans.Get(p)
 	return standing(bans, now)

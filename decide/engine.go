@@ -21,6 +21,7 @@ type Engine struct {
 	touched []*watch
 
 	bans   bart.Table[[]Decision] // in force, by prefix: one of each jail
+	census Census                 // how many those are
 	ends   endings                // when they end
 	fresh  []Decision             // bans since Committed, which History may not know
 	guards guardTable
@@ -51,7 +52,7 @@ type Stats struct {
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, rung: map[bell]time.Time{}}
+	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}

@@ -373,22 +373,3 @@ func FuzzWindow(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkObserve(b *testing.B) {
-	opt := DefaultOptions()
-	opt.Jails = []Jail{DefaultJail("sshd", "sshd")}
-	e, err := New(opt, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	m := failure("198.51.100.8", epoch)
-	for i := 0; b.Loop(); i++ {
-		m.Addr = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		m.Time = epoch.Add(time.Duration(i) * time.Millisecond)
-		e.Observe(m, m.Time)
-		if i%500 == 0 {
-			e.Touched()
-		}
-	}
-}

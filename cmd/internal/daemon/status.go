@@ -20,13 +20,13 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 		Version: d.opt.Version, PID: os.Getpid(), Started: d.started, Now: now, Config: d.opt.Config.File, DryRun: d.opt.DryRun,
 		Sources: []admin.Source{}, Alarms: []admin.Decision{}, Warnings: []string{},
 	}
-	var standings []decide.Decision
+	var census decide.Census
 	var watched map[string]int
 	var stats decide.Stats
 	err := d.pipe.ask(ctx, func() {
 		e := d.pipe.engine
-		standings, watched, stats = e.Bans(now), e.Watched(), e.Stats()
-		s.Packs, s.Jails = d.packStatus(), d.jailStatus(standings, watched)
+		census, watched, stats = e.Census(), e.Watched(), e.Stats()
+		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched)
 	})
 	if err != nil {
 		return s, err
@@ -35,7 +35,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 		s.Sources = append(s.Sources, k.status())
 	}
 	s.Store = d.storeStatus()
-	s.Firewall = d.firewallStatus(ctx, standings)
+	s.Firewall = d.firewallStatus(ctx, census.Enforced)
 	s.Queue = d.queueStatus()
 	for _, a := range d.alarms.list() {
 		s.Alarms = append(s.Alarms, admin.DecisionOf(&a))
@@ -69,18 +69,13 @@ func (d *daemon) packStatus() []admin.Pack {
 
 // jailStatus has a row for each jail, and one without a name for operators' bans
 // that are of none.
-func (d *daemon) jailStatus(bans []decide.Decision, watched map[string]int) []admin.Jail {
+func (d *daemon) jailStatus(standing, watched map[string]int) []admin.Jail {
 	var out []admin.Jail
 	for _, j := range append(slices.Clone(d.law.decide.Jails), decide.Jail{Packs: []string{}}) {
 		n := d.jails.of(j.Name)
 		shown := admin.Jail{
 			Name: j.Name, Packs: j.Packs, Simulate: j.Simulate, Windows: watched[j.Name],
-			Bans: n.bans.Load(), Lifts: n.lifts.Load(), Alarms: n.alarms.Load(),
-		}
-		for i := range bans {
-			if bans[i].Jail == j.Name {
-				shown.Standing++
-			}
+			Standing: standing[j.Name], Bans: n.bans.Load(), Lifts: n.lifts.Load(), Alarms: n.alarms.Load(),
 		}
 		out = append(out, shown)
 	}
@@ -110,16 +105,11 @@ func (d *daemon) storeStatus() admin.Part {
 	return p
 }
 
-func (d *daemon) firewallStatus(ctx context.Context, bans []decide.Decision) admin.Firewall {
-	f := admin.Firewall{Part: part(d.police.trouble(), d.police.failed.Load()), Repairs: d.police.repairs.Load()}
+func (d *daemon) firewallStatus(ctx context.Context, bans int) admin.Firewall {
+	f := admin.Firewall{Bans: bans, Part: part(d.police.trouble(), d.police.failed.Load()), Repairs: d.police.repairs.Load()}
 	f.Detail = "nftables table inet bailiff"
 	if d.opt.DryRun {
 		f.Detail = "dry run: nothing is enforced"
-	}
-	for i := range bans {
-		if !bans[i].Simulated {
-			f.Bans++
-		}
 	}
 	if m, ok := d.police.firewall.(enforce.Meter); ok {
 		refused, err := m.Refused(ctx)
