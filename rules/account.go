@@ -123,7 +123,7 @@ func normalise(name []byte) []byte {
 // uriUser returns what stands between the scheme and the host.
 func uriUser(uri []byte) ([]byte, bool) {
 	i := slices.Index(uri, ':')
-	if i < 0 || i > len("sips") {
+	if i < 0 {
 		return nil, false
 	}
 	switch strings.ToLower(string(uri[:i])) {
