@@ -65,7 +65,7 @@ uninstall:
 	@echo 'Configuration in /etc/bailiff and the record in /var/lib/bailiff are left; bans in the kernel end by themselves.'
 
 lint:
-	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run
+	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
 clean:
 	rm -rf bin $(RUN)

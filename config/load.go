@@ -39,8 +39,7 @@ func Parse(name string, text []byte) (*Config, error) {
 	values := make(map[string]any)
 	if _, err := toml.Decode(string(text), &values); err != nil {
 		e := &Error{File: name, Msg: err.Error()}
-		var syntax toml.ParseError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[toml.ParseError](err); ok {
 			e.Line, e.Msg = max(syntax.Position.Line, 1), syntax.Message
 			e.hint = "this is not TOML; https://toml.io shows the syntax"
 		}
@@ -86,8 +85,7 @@ func readFile(path string) ([]byte, error) {
 
 // reason drops the path from a path error: config.Error names it.
 func reason(err error) error {
-	var e *fs.PathError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
 	}
 	return err

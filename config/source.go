@@ -99,25 +99,25 @@ func listener(t *table) (l Syslog, ok bool) {
 const listenHint = `write it like "udp://127.0.0.1:5514", "tcp://[2001:db8::1]:601" or "unixgram:///run/bailiff/log.sock"`
 
 // parseListen reads the URL of a listener.
-func (l *Syslog) parseListen(url string) error {
+func (s *Syslog) parseListen(url string) error {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
 		return fmt.Errorf("%q is not a URL", url)
 	}
-	l.Scheme = scheme
+	s.Scheme = scheme
 	switch scheme {
 	case "udp", "tcp":
 		addr, err := netip.ParseAddrPort(rest)
 		if err != nil || addr.Port() == 0 || addr.Addr().Zone() != "" {
 			return fmt.Errorf("%q is not an address and a port", rest)
 		}
-		l.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+		s.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	case "unixgram":
 		// A socket address holds 108 bytes and a NUL (unix(7)).
 		if !filepath.IsAbs(rest) || len(rest) > 107 || strings.ContainsAny(rest, "?#%") {
 			return fmt.Errorf("%q is not an absolute path of at most 107 bytes without ?, # and %%", rest)
 		}
-		l.Path = filepath.Clean(rest)
+		s.Path = filepath.Clean(rest)
 	default:
 		return fmt.Errorf("%q is not a transport that this version listens on", scheme)
 	}
@@ -126,15 +126,15 @@ func (l *Syslog) parseListen(url string) error {
 
 // trust settles whom the listener believes: the processes of some users where
 // the kernel can tell who sends, some senders everywhere else.
-func (l *Syslog) trust(t *table) {
-	if l.Path != "" || l.Addr.Addr().IsLoopback() {
+func (s *Syslog) trust(t *table) {
+	if s.Path != "" || s.Addr.Addr().IsLoopback() {
 		for _, name := range []string{"allow_from", "path"} {
 			if t.has(name) {
 				t.fail(t.key(name), "use allow_uid", "means nothing for a listener that only this machine reaches")
 			}
 		}
 		if !t.has("allow_uid") {
-			l.AllowUID = defaultUIDs()
+			s.AllowUID = defaultUIDs()
 		}
 		return
 	}
@@ -145,9 +145,9 @@ func (l *Syslog) trust(t *table) {
 		t.fail(t.path, `add allow_from = ["198.51.100.7"] with the senders you trust`, "a listener off loopback must say whom it takes lines from")
 	}
 	switch {
-	case l.Scheme != "udp" && t.has("path"):
-		t.fail(t.key("path"), "remove it", "means nothing for %s, where nobody else can send in the name of a sender", l.Scheme)
-	case l.Scheme == "udp" && !t.has("path"):
+	case s.Scheme != "udp" && t.has("path"):
+		t.fail(t.key("path"), "remove it", "means nothing for %s, where nobody else can send in the name of a sender", s.Scheme)
+	case s.Scheme == "udp" && !t.has("path"):
 		t.fail(t.path, `add path = "protected" if nobody else can send in the name of allow_from, and path = "open" if somebody can`,
 			"a UDP listener off loopback must say what its path is")
 	}

@@ -37,16 +37,16 @@ func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // Hint says in one line what to do.
 func (e *Error) Hint() string {
-	switch e.Kind {
-	case ErrLocked:
+	switch {
+	case errors.Is(e.Kind, ErrLocked):
 		return "another bailiff runs on this state_dir; `bailiff status` shows it"
-	case ErrNewer:
+	case errors.Is(e.Kind, ErrNewer):
 		return "install that version again, or choose another state_dir; nothing was changed"
-	case ErrCorrupt:
+	case errors.Is(e.Kind, ErrCorrupt):
 		return fmt.Sprintf("move it away (mv %[1]s %[1]s.broken) and start again without history; nothing was deleted", e.Dir)
-	case ErrUnwritable:
+	case errors.Is(e.Kind, ErrUnwritable):
 		return "state_dir must be a directory that this user may write to, on a file system that is not read-only"
-	case ErrNoSpace:
+	case errors.Is(e.Kind, ErrNoSpace):
 		return "free some room; bailiff goes on without history and catches up by itself"
 	}
 	return ""

@@ -22,11 +22,15 @@ func (o *Options) room(extra uint64) error {
 	case err != nil:
 		return &Error{Kind: ErrUnwritable, Dir: o.Dir, Err: err}
 	case bytes < need:
-		return &Error{Kind: ErrNoSpace, Dir: o.Dir,
-			Err: fmt.Errorf("%d KiB free, %d KiB needed", bytes>>10, need>>10)}
+		return &Error{
+			Kind: ErrNoSpace, Dir: o.Dir,
+			Err: fmt.Errorf("%d KiB free, %d KiB needed", bytes>>10, need>>10),
+		}
 	case inodes < minInodes:
-		return &Error{Kind: ErrNoSpace, Dir: o.Dir,
-			Err: fmt.Errorf("%d inodes free, %d needed", inodes, minInodes)}
+		return &Error{
+			Kind: ErrNoSpace, Dir: o.Dir,
+			Err: fmt.Errorf("%d inodes free, %d needed", inodes, minInodes),
+		}
 	}
 	return nil
 }

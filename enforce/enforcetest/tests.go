@@ -134,8 +134,10 @@ var tests = []struct {
 		ports.Ports = []decide.Port{{Proto: "tcp", Port: 22}}
 		s.apply(s.ban("192.0.2.7", time.Hour), s.ban("192.0.2.8", time.Hour), s.ban("2001:db8:1::/64", time.Hour),
 			s.ban("198.51.100.0/24", time.Hour), ports)
-		ds := []decide.Decision{s.ban("192.0.2.7", 3*time.Hour), s.ban("192.0.2.8", time.Minute),
-			s.ban("2001:db8::9", time.Hour), s.ban("198.51.0.0/16", time.Hour)}
+		ds := []decide.Decision{
+			s.ban("192.0.2.7", 3*time.Hour), s.ban("192.0.2.8", time.Minute),
+			s.ban("2001:db8::9", time.Hour), s.ban("198.51.0.0/16", time.Hour),
+		}
 		s.sync(ds...)
 		s.want(ds...)
 		s.sync(ds...)
@@ -181,8 +183,10 @@ var tests = []struct {
 		}
 		ports := s.ban("203.0.113.9", time.Hour)
 		ports.Ports = []decide.Port{{Proto: "tcp", Port: 22}}
-		ds := []decide.Decision{s.ban("192.0.2.7", time.Hour), s.ban("2001:db8:1::/64", time.Hour),
-			s.ban("198.51.100.0/24", time.Hour), ports}
+		ds := []decide.Decision{
+			s.ban("192.0.2.7", time.Hour), s.ban("2001:db8:1::/64", time.Hour),
+			s.ban("198.51.100.0/24", time.Hour), ports,
+		}
 		s.apply(ds...)
 		s.Flush(s.t)
 		s.want()

@@ -144,7 +144,7 @@ func (r *reader) find(ctx context.Context, id setID, keys iter.Seq[[]byte], add 
 			err := r.receive(func(h syscall.NlMsghdr, body []byte) error {
 				waiting--
 				if h.Type == unix.NLMSG_ERROR {
-					if errno := errnoOf(body); errno != unix.ENOENT {
+					if errno := errnoOf(body); !errors.Is(errno, unix.ENOENT) {
 						return errno
 					}
 					return nil

@@ -50,14 +50,20 @@ func describe(op string, err error) error {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return &Error{op, fmt.Errorf("%w: %w", ErrPermission, err),
-			"run as root or with CAP_NET_ADMIN"}
+		return &Error{
+			op, fmt.Errorf("%w: %w", ErrPermission, err),
+			"run as root or with CAP_NET_ADMIN",
+		}
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
-		return &Error{op, fmt.Errorf("%w: %w", ErrUnsupported, err),
-			"modprobe nf_tables; the kernel needs CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET"}
+		return &Error{
+			op, fmt.Errorf("%w: %w", ErrUnsupported, err),
+			"modprobe nf_tables; the kernel needs CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET",
+		}
 	case errors.Is(err, unix.ENOENT):
-		return &Error{op, fmt.Errorf("%w: %w", ErrGone, err),
-			"nothing to do: the next sync restores it"}
+		return &Error{
+			op, fmt.Errorf("%w: %w", ErrGone, err),
+			"nothing to do: the next sync restores it",
+		}
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -83,11 +84,8 @@ func (w *watch) listen() {
 		case err != nil:
 			return
 		}
-		for _, m := range messages {
-			if w.foreign(m) {
-				w.fire()
-				break
-			}
+		if slices.ContainsFunc(messages, w.foreign) {
+			w.fire()
 		}
 	}
 }

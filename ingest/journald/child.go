@@ -84,9 +84,9 @@ func (s *Source) readChild(ctx context.Context, q query) error {
 	}
 	<-c.done // it closed its end, so it is about to be
 	if said := c.stderr.line(); said != "" {
-		return fmt.Errorf("journal reader: %v: %s", c.err, said)
+		return fmt.Errorf("journal reader: %w: %s", c.err, said)
 	}
-	return fmt.Errorf("journal reader: %v", c.err)
+	return fmt.Errorf("journal reader: %w", c.err)
 }
 
 // prefix keeps the beginning of what is written to it: a Go program that dies

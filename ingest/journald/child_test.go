@@ -70,7 +70,7 @@ func children(t testing.TB) []int {
 		t.Fatal(err)
 	}
 	var pids []int
-	for _, field := range strings.Fields(string(out)) {
+	for field := range strings.FieldsSeq(string(out)) {
 		var pid int
 		fmt.Sscan(field, &pid)
 		pids = append(pids, pid)

@@ -151,11 +151,11 @@ func (s *Source) record(r *record) error {
 func (s *Source) gap(g gap) error {
 	s.gaps.Add(1)
 	s.lost.Add(g.lost)
-	lost := slog.Any("lost", g.lost)
+	lost := any(g.lost)
 	if g.lost == 0 {
-		lost = slog.String("lost", "unknown")
+		lost = "unknown"
 	}
-	s.log.Warn("journal entries were removed before they were read", lost,
+	s.log.Warn("journal entries were removed before they were read", "lost", lost,
 		"length", g.length(), "from", time.UnixMicro(int64(g.from)), "to", time.UnixMicro(int64(g.to)))
 	return nil
 }

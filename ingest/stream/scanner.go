@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"time"
 
@@ -83,7 +84,7 @@ func (s *Scanner) Next() (e *ingest.Entry, line int, ok bool) {
 
 // Err returns what ended the stream, nil for its regular end.
 func (s *Scanner) Err() error {
-	if s.in.err == io.EOF {
+	if errors.Is(s.in.err, io.EOF) {
 		return nil
 	}
 	return s.in.err

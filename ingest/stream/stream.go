@@ -58,7 +58,7 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 		return err
 	}
 	if d, ok := s.r.(interface{ SetReadDeadline(time.Time) error }); ok {
-		defer context.AfterFunc(ctx, func() { d.SetReadDeadline(time.Unix(1, 0)) })()
+		defer context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Unix(1, 0)) })()
 	}
 	for ctx.Err() == nil {
 		e, _, ok := sc.Next()

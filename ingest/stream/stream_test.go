@@ -99,11 +99,13 @@ func TestScanner(t *testing.T) {
 			{Line: 6, Tag: "six", Message: "six"},
 			{Line: 10, Message: "seven: seven"},
 		}},
-		{name: "identifier for those without", text: "<38>Nov 23 01:38:44 vm sshd[1]: x\n[2026-11-23 01:38:44] NOTICE[1] y\n",
+		{
+			name: "identifier for those without", text: "<38>Nov 23 01:38:44 vm sshd[1]: x\n[2026-11-23 01:38:44] NOTICE[1] y\n",
 			change: format(stream.Auto, "asterisk"), want: []seen{
 				{Line: 1, Host: "vm", Tag: "sshd", PID: "1", Message: "x", Time: "2026-11-23T01:38:44Z"},
 				{Line: 2, Tag: "asterisk", Message: "NOTICE[1] y", Time: "2026-11-23T01:38:44Z"},
-			}},
+			},
+		},
 		{name: "bare messages", text: "Nov 23 01:38:44 vm sshd[1]: x\n__CURSOR=y\n", change: format(stream.Message, "t"), want: []seen{
 			{Line: 1, Tag: "t", Message: "Nov 23 01:38:44 vm sshd[1]: x"},
 			{Line: 2, Tag: "t", Message: "__CURSOR=y"},
@@ -225,7 +227,7 @@ type writer struct {
 	after string
 }
 
-func (w writer) Write(line []byte) (int, error) { return w.File.Write(append(line, w.after...)) }
+func (w writer) Write(line []byte) (int, error) { return w.WriteString(string(line) + w.after) }
 
 func TestConformance(t *testing.T) {
 	for _, tc := range []struct {

@@ -43,7 +43,7 @@ func (s *tcpSocket) serve(ctx context.Context, h ingest.Handler) error {
 	// If accepting fails for good, the connections must end as well.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { s.ln.SetDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = s.ln.SetDeadline(time.Unix(1, 0)) })()
 
 	slots := make(chan struct{}, s.l.opts.MaxConns)
 	d := drain{conn: listenerDeadline{s.ln}}
@@ -98,7 +98,7 @@ func (l listenerDeadline) SetReadDeadline(t time.Time) error { return l.SetDeadl
 // done. A peer that is slow or silent holds up nobody but itself.
 func (l *Listener) serveConn(ctx context.Context, conn *net.TCPConn, peer netip.AddrPort, h ingest.Handler) {
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
 
 	w := newWorker(l, h)
 	w.entry.Peer = peer

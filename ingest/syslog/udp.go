@@ -66,7 +66,7 @@ func (s *udpSocket) warnSmallBuffer() {
 	if err != nil {
 		return
 	}
-	raw.Control(func(fd uintptr) {
+	_ = raw.Control(func(fd uintptr) {
 		// The kernel reports twice what it took (socket(7)).
 		got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
 		if err == nil && got/2 < receiveBuffer {
@@ -83,7 +83,7 @@ func (s *udpSocket) close() error { return s.conn.Close() }
 func (s *udpSocket) serve(ctx context.Context, h ingest.Handler) error {
 	defer s.conn.Close()
 	defer s.countDrops()
-	defer context.AfterFunc(ctx, func() { s.conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })()
 
 	w := newWorker(s.l, h)
 	w.entry.Spoofable = s.l.opts.Path == PathOpen
@@ -124,7 +124,7 @@ func (s *udpSocket) countDrops() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	raw.Control(func(fd uintptr) {
+	_ = raw.Control(func(fd uintptr) {
 		if now, err := socketDrops(fd); err == nil {
 			s.l.n.kernel.Add(uint64(now - s.drops))
 			s.drops = now

@@ -96,7 +96,7 @@ func (s *unixgramSocket) close() error {
 
 func (s *unixgramSocket) serve(ctx context.Context, h ingest.Handler) error {
 	defer s.close()
-	defer context.AfterFunc(ctx, func() { s.conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })()
 
 	w := newWorker(s.l, h)
 	buf := make([]byte, maxDatagram)

@@ -53,7 +53,7 @@ type drain struct {
 // before prepares a read.
 func (d *drain) before() {
 	if !d.end.IsZero() {
-		d.conn.SetReadDeadline(earlier(time.Now().Add(drainQuiet), d.end))
+		_ = d.conn.SetReadDeadline(earlier(time.Now().Add(drainQuiet), d.end))
 	}
 }
 

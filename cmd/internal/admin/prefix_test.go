@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -37,7 +38,8 @@ func TestParsePrefix(t *testing.T) {
 	}
 	for _, tt := range bad {
 		_, err := ParsePrefix(tt.in)
-		e, ok := err.(*Error)
+		e := &Error{}
+		ok := errors.As(err, &e)
 		if !ok {
 			t.Errorf("ParsePrefix(%q): error %v", tt.in, err)
 			continue

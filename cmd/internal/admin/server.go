@@ -107,7 +107,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
-	<-served
+	_ = <-served // http.ErrServerClosed, which is how it should end
 	return err
 }
 

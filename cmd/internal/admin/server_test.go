@@ -208,7 +208,8 @@ func TestClientNoDaemon(t *testing.T) {
 		dead:                       "connection refused",
 	} {
 		_, err := NewClient(socket).Status(t.Context())
-		e, ok := err.(*Error)
+		e := &Error{}
+		ok := errors.As(err, &e)
 		if !ok || e.Message != "dial "+socket+": "+cause || e.Advice != "is bailiff running? try: systemctl status bailiff" {
 			t.Errorf("error %#v", err)
 		}
@@ -218,7 +219,8 @@ func TestClientNoDaemon(t *testing.T) {
 func TestClientPermission(t *testing.T) {
 	c := NewClient("/x")
 	err := c.explain(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)})
-	e, ok := err.(*Error)
+	e := &Error{}
+	ok := errors.As(err, &e)
 	if !ok || e.Message != "dial /x: permission denied" || !strings.Contains(e.Advice, "sudo") {
 		t.Errorf("error %#v", err)
 	}

@@ -25,6 +25,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -245,14 +246,14 @@ func removeCgroup(dir string) error {
 		}
 		return nil
 	})
-	for i := len(dirs) - 1; i >= 0; i-- {
-		err := unix.Rmdir(dirs[i])
+	for _, dir := range slices.Backward(dirs) {
+		err := unix.Rmdir(dir)
 		for tries := 0; errors.Is(err, unix.EBUSY) && tries < 200; tries++ {
 			time.Sleep(10 * time.Millisecond)
-			err = unix.Rmdir(dirs[i])
+			err = unix.Rmdir(dir)
 		}
 		if err != nil {
-			return fmt.Errorf("remove %s: %w", dirs[i], err)
+			return fmt.Errorf("remove %s: %w", dir, err)
 		}
 	}
 	return nil
