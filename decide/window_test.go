@@ -1,0 +1,149 @@
+package decide
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReloadKeepsWindowsExact changes find_time and jails while windows are open.
+func TestReloadKeepsWindowsExact(t *testing.T) {
+	reload := func(e *Engine, jails ...Jail) {
+		t.Helper()
+		opt := DefaultOptions()
+		opt.Jails = jails
+		if err := e.Reconfigure(opt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sshd, short := DefaultJail("sshd", "sshd"), DefaultJail("sshd", "sshd")
+	short.FindTime = 10 * time.Second
+	other := DefaultJail("other", "other")
+
+	t.Run("a shorter find_time", func(t *testing.T) {
+		e := newEngine(t, nil, sshd)
+		for _, s := range []int{0, 1, 2, 30} {
+			e.Observe(failure("198.51.100.8", seconds(s)), seconds(30))
+		}
+		reload(e, other, short)
+		if got := e.Observe(failure("198.51.100.8", seconds(29)), seconds(31)); len(got) != 0 {
+			t.Errorf("two attempts in ten seconds decided %+v", got)
+		}
+	})
+	t.Run("a shorter find_time over a restart", func(t *testing.T) {
+		e := newEngine(t, nil, sshd)
+		for _, s := range []int{0, 1, 2, 30} {
+			e.Observe(failure("198.51.100.8", seconds(s)), seconds(30))
+		}
+		again := newEngine(t, nil, short)
+		again.Restore(nil, e.Touched(), seconds(31))
+		if got := again.Observe(failure("198.51.100.8", seconds(30)), seconds(31)); len(got) != 0 {
+			t.Errorf("two attempts in ten seconds decided %+v", got)
+		}
+	})
+	t.Run("another order of jails", func(t *testing.T) {
+		e := newEngine(t, nil, sshd, other)
+		attack(e, "198.51.100.8", epoch, 4)
+		reload(e, other, sshd)
+		if got := attack(e, "198.51.100.8", seconds(4), 1); len(got) != 1 || got[0].Jail != "sshd" {
+			t.Errorf("the fifth attempt decided %+v", got)
+		}
+	})
+	t.Run("a jail that goes", func(t *testing.T) {
+		e := newEngine(t, nil, sshd, other)
+		attack(e, "198.51.100.8", epoch, 4)
+		e.Touched()
+		reload(e, other)
+		if got := e.Touched(); len(got) != 1 || got[0].Jail != "sshd" || !got[0].Empty() {
+			t.Errorf("handed out %+v, want the window to be deleted", got)
+		}
+		reload(e, other, sshd)
+		if got := attack(e, "198.51.100.8", seconds(4), 1); len(got) != 0 {
+			t.Errorf("a jail that came again remembers: %+v", got)
+		}
+	})
+	t.Run("a policy that cannot work", func(t *testing.T) {
+		e := newEngine(t, nil, sshd)
+		attack(e, "198.51.100.8", epoch, 4)
+		if e.Reconfigure(Options{Jails: []Jail{{}}}) == nil {
+			t.Fatal("accepted")
+		}
+		if got := attack(e, "198.51.100.8", seconds(4), 1); len(got) != 1 {
+			t.Errorf("the old policy is gone: %+v", got)
+		}
+	})
+}
+
+// TestEvictionIsFair fills the engine: those with the fewest lines go first, and
+// of them the one silent longest, whatever jail watches it.
+func TestEvictionIsFair(t *testing.T) {
+	opt := DefaultOptions()
+	opt.MaxKeys = 3
+	opt.Jails = []Jail{DefaultJail("sshd", "sshd"), DefaultJail("other", "other")}
+	e, err := New(opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attack(e, "198.51.100.1", seconds(0), 2)
+	attack(e, "198.51.100.2", seconds(2), 1)
+	attack(e, "198.51.100.3", seconds(3), 1)
+	e.Touched()
+	attack(e, "198.51.100.4", seconds(4), 1)
+	got := e.Touched()
+	if len(got) != 2 || !got[0].Empty() || got[0].Prefix != prefix("198.51.100.2/32") {
+		t.Errorf("handed out %+v, want the window of .2 to be deleted and that of .4", got)
+	}
+	attack(e, "198.51.100.3", seconds(5), 1) // two lines now
+	attack(e, "198.51.100.5", seconds(6), 1)
+	for addr, want := range map[string]bool{"198.51.100.1": true, "198.51.100.3": true, "198.51.100.4": false, "198.51.100.5": true} {
+		if kept := len(e.Explain(prefix(addr+"/32"), seconds(7)).Jails) > 0; kept != want {
+			t.Errorf("%s is watched: %v, want %v", addr, kept, want)
+		}
+	}
+	if n := e.Stats().Evicted; n != 2 || e.watched != 3 {
+		t.Errorf("%d evicted, %d watched", n, e.watched)
+	}
+}
+
+// TestEvidenceIsOfTheWindow keeps the lines of what is being counted.
+func TestEvidenceIsOfTheWindow(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	long := failure("198.51.100.8", epoch)
+	long.Line = strings.Repeat("x", 5000)
+	e.Observe(long, epoch)
+	if w := e.Touched()[0]; len(w.Evidence[0]) != evidenceBytes {
+		t.Errorf("%d bytes of a long line are kept", len(w.Evidence[0]))
+	}
+	for i := range 10 {
+		e.Observe(failure("198.51.100.9", epoch.Add(time.Duration(i)*time.Minute*9)), epoch) // never five in a window
+	}
+	if w := e.Touched()[0]; len(w.Evidence) != maxEvidence {
+		t.Errorf("%d lines are kept", len(w.Evidence))
+	}
+	first := attack(e, "203.0.113.8", epoch, 9)
+	m := failure("203.0.113.8", first[0].Until.Add(time.Second))
+	m.Line, m.Count = "after", 5
+	if got := e.Observe(m, m.Time); len(got) != 1 || len(got[0].Evidence) != 1 || got[0].Evidence[0] != "after" {
+		t.Errorf("the second ban: %+v, want the line after the first as its evidence", got)
+	}
+}
+
+// TestExplainCountsWhatWouldCount shows a window that the clock has left behind.
+func TestExplainCountsWhatWouldCount(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	attack(e, "2001:db8::8", epoch, 4)
+	for at, want := range map[int]int{4: 4, 600: 3, 603: 0} {
+		x := e.Explain(prefix("2001:db8::1/128"), seconds(at))
+		if len(x.Jails) != 1 || x.Jails[0].Attempts != want || x.Jails[0].Prefix != prefix("2001:db8::/64") {
+			t.Errorf("after %d s: %+v, want %d attempts of the /64", at, x.Jails, want)
+		}
+	}
+}
+
+func TestActionsAreSpelled(t *testing.T) {
+	for action, want := range map[Action]string{Ban: "ban", Lift: "lift", Alarm: "alarm"} {
+		if action.String() != want {
+			t.Errorf("%d is %q, want %q", action, action, want)
+		}
+	}
+}
