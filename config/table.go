@@ -68,9 +68,19 @@ func take[T any](t *table, name, kind string) (value T, ok bool) {
 		return value, false
 	}
 	if value, ok = raw.(T); !ok {
-		t.fail(t.key(name), "", "want %s, not %s", kind, kindOf(raw))
+		t.fail(t.key(name), fmt.Sprintf("write it like "+examples[kind], name), "want %s, not %s", kind, kindOf(raw))
 	}
 	return value, ok
+}
+
+// examples show how a key of each kind is written.
+var examples = map[string]string{
+	"a string":            `%s = "text"`,
+	"true or false":       `%s = true`,
+	"a whole number":      `%s = 5`,
+	"a number":            `%s = 1.5`,
+	"an array of strings": `%s = ["one", "two"]`,
+	"a table":             `[%s]`,
 }
 
 func (t *table) string(name string, into *string) bool {

@@ -101,6 +101,16 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	d.law = law
 
+	// Without the right to ban nothing else is worth a try.
+	firewall, err := d.openFirewall()
+	if err != nil {
+		return err
+	}
+	defer func() { d.logClose("firewall", firewall.Close()) }()
+	guards, err := d.guards(d.started)
+	if err != nil {
+		return err
+	}
 	if d.store, err = store.OpenResilient(opt.Config.Store(d.log.With("part", "store"))); err != nil {
 		return err
 	}
@@ -117,12 +127,11 @@ func Run(ctx context.Context, opt Options) error {
 	if err := api.Listen(); err != nil {
 		return err
 	}
-	firewall, err := d.openFirewall(ctx)
-	if err != nil {
-		return errors.Join(err, api.Close())
+	if fw, ok := firewall.(*nft.Firewall); ok {
+		if err := fw.Guard(ctx, d.guardedListeners()); err != nil {
+			return errors.Join(fmt.Errorf("guard the loopback listeners: %w", err), api.Close())
+		}
 	}
-	defer func() { d.logClose("firewall", firewall.Close()) }()
-
 	engine, err := decide.New(law.decide, d.store)
 	if err != nil {
 		return errors.Join(err, api.Close())
@@ -130,7 +139,7 @@ func Run(ctx context.Context, opt Options) error {
 	d.police = &police{firewall: firewall, log: d.log.With("part", "firewall"), now: time.Now}
 	d.pipe = newPipeline(engine, d.store, d.police, law.set)
 	d.pipe.tell, d.pipe.tick = d.tell, d.tick
-	if err := d.restore(ctx); err != nil {
+	if err := d.restore(ctx, guards); err != nil {
 		return errors.Join(err, api.Close())
 	}
 	if err := d.listen(); err != nil {
@@ -139,9 +148,8 @@ func Run(ctx context.Context, opt Options) error {
 	return d.run(ctx, api)
 }
 
-// openFirewall returns the enforcer and, unless this is a dry run, closes the
-// loopback listeners to everybody whom they do not allow.
-func (d *daemon) openFirewall(ctx context.Context) (enforce.Enforcer, error) {
+// openFirewall connects to the kernel, and changes nothing in it.
+func (d *daemon) openFirewall() (enforce.Enforcer, error) {
 	if d.opt.DryRun {
 		return enforce.NewLog(d.log), nil
 	}
@@ -149,17 +157,14 @@ func (d *daemon) openFirewall(ctx context.Context) (enforce.Enforcer, error) {
 	opt.Logger = d.log.With("part", "nft")
 	fw, err := nft.New(opt)
 	if err != nil {
-		return nil, err
-	}
-	if err := fw.Guard(ctx, d.guardedListeners()); err != nil {
-		return nil, errors.Join(fmt.Errorf("guard the loopback listeners: %w", err), fw.Close())
+		return nil, fmt.Errorf("open firewall: %w", err)
 	}
 	return fw, nil
 }
 
 // restore brings back what stood when the last daemon ended: bans and open
 // windows into the engine, bans into the kernel.
-func (d *daemon) restore(ctx context.Context) error {
+func (d *daemon) restore(ctx context.Context, guards []decide.Guard) error {
 	now := time.Now()
 	bans, err := d.store.Bans(now)
 	if err != nil {
@@ -169,12 +174,13 @@ func (d *daemon) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	guards, err := d.guards(now)
-	if err != nil {
-		return err
-	}
 	d.pipe.engine.Restore(bans, windows, now)
 	lifted := d.pipe.engine.SetGuards(guards, now)
+	if d.store.Degraded() != nil {
+		// What stands in the kernel is all that is left of the record: it
+		// stays until the record can be read (recall).
+		return nil
+	}
 	if err := d.police.firewall.Sync(ctx, d.pipe.engine.Standings(now)); err != nil {
 		return fmt.Errorf("restore bans: %w", err)
 	}
