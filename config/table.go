@@ -68,7 +68,11 @@ func take[T any](t *table, name, kind string) (value T, ok bool) {
 		return value, false
 	}
 	if value, ok = raw.(T); !ok {
-		t.fail(t.key(name), fmt.Sprintf("write it like "+examples[kind], name), "want %s, not %s", kind, kindOf(raw))
+		example := name
+		if kind == "a table" {
+			example = t.key(name)
+		}
+		t.fail(t.key(name), "write it like "+fmt.Sprintf(examples[kind], example), "want %s, not %s", kind, kindOf(raw))
 	}
 	return value, ok
 }
