@@ -51,6 +51,46 @@ func TestWhomAnOperatorsBanSilences(t *testing.T) {
 	}
 }
 
+// TestLineReadAfterTheBan was logged in its last moment.
+func TestLineReadAfterTheBan(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	end := epoch.Add(time.Hour)
+	admit(t, e, Decision{Prefix: prefix("198.51.100.0/24"), Until: end})
+	m := failure("198.51.100.8", end)
+	m.Count = 5
+	if got := e.Observe(m, end.Add(time.Minute)); len(got) != 0 {
+		t.Errorf("decided %+v", got)
+	}
+}
+
+// TestShorterBanLeavesTheSilenceOfTheLonger ends both and reads a late line.
+func TestShorterBanLeavesTheSilenceOfTheLonger(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	attack(e, "198.51.100.8", epoch, 5)
+	d := Decision{Prefix: prefix("198.51.100.8/32"), At: seconds(60), Until: seconds(120)}
+	if _, err := e.Admit(d, d.At); err != nil {
+		t.Fatal(err)
+	}
+	e.Expire(seconds(604))
+	m := failure("198.51.100.8", seconds(500))
+	m.Count = 4
+	e.Observe(m, seconds(605))
+	if got := attack(e, "198.51.100.8", seconds(605), 1); len(got) != 0 {
+		t.Errorf("lines of the ban count: %+v", got)
+	}
+}
+
+// TestSilencedWindowsAreNotStored prunes what was never worth storing.
+func TestSilencedWindowsAreNotStored(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	admit(t, e, Decision{Prefix: prefix("198.51.100.0/24")})
+	attack(e, "198.51.100.8", epoch, 5)
+	e.Expire(epoch.Add(time.Hour))
+	if got := e.Touched(); len(got) != 0 || e.watched != 0 {
+		t.Errorf("handed out %+v, %d watched", got, e.watched)
+	}
+}
+
 func TestSecondBanOfAJailTakesThePlaceOfTheFirst(t *testing.T) {
 	e := newEngine(t, nil)
 	p := prefix("198.51.100.8/32")
@@ -70,6 +110,9 @@ func TestSecondBanOfAJailTakesThePlaceOfTheFirst(t *testing.T) {
 		t.Errorf("census (-want +got)\n%s", diff)
 	}
 	e.Expire(epoch.Add(time.Minute))
+	if n := e.Census().Jails["other"]; n != 0 {
+		t.Errorf("%d bans in the moment of the end", n)
+	}
 	e.Expire(epoch.Add(time.Hour))
 	if diff := cmp.Diff(Census{Jails: map[string]int{"": 0, "other": 0}}, e.Census()); diff != "" {
 		t.Errorf("census after all has ended (-want +got)\n%s", diff)

@@ -81,6 +81,7 @@ func TestWindowSlides(t *testing.T) {
 		{"an even pace", []int{0, 150, 300, 450, 599}, true},
 		{"one on the edge", []int{0, 150, 300, 450, 600}, false},
 		{"the completing one comes late but in the window", []int{0, 300, 599, 400, 200}, true},
+		{"late, on the edge", []int{700, 701, 702, 703, 103}, false},
 		{"older than the window", []int{700, 701, 702, 703, 100}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -174,6 +175,40 @@ func TestSuccessClearsItsOwnAccountOnly(t *testing.T) {
 	}
 }
 
+// TestSuccessAndItsNeighbours has failures at one time on two accounts, and one
+// after the success.
+func TestSuccessAndItsNeighbours(t *testing.T) {
+	jail := DefaultJail("sshd", "sshd")
+	jail.MaxRetry = 6
+	e := newEngine(t, nil, jail)
+	for i := range 4 {
+		m := failure("198.51.100.8", epoch)
+		m.Account = []string{"root", "alice"}[i%2]
+		e.Observe(m, epoch)
+	}
+	e.Observe(failure("198.51.100.8", seconds(2)), seconds(2)) // on root
+	ok := failure("198.51.100.8", seconds(1))
+	ok.Event = rules.Success // of root, before that
+	e.Observe(ok, seconds(2))
+	if got := attack(e, "198.51.100.8", seconds(3), 2); len(got) != 0 {
+		t.Errorf("two on alice and three on root decided %+v", got)
+	}
+	if got := attack(e, "198.51.100.8", seconds(5), 1); len(got) != 1 {
+		t.Errorf("two on alice and four on root decided %+v", got)
+	}
+}
+
+func TestRepeatedLinesCount(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	m := failure("198.51.100.8", epoch)
+	m.Count = 2
+	e.Observe(m, epoch)
+	e.Observe(m, epoch)
+	if got := attack(e, "198.51.100.8", epoch, 1); len(got) != 1 || got[0].Attempts != 5 {
+		t.Errorf("twice two and one decided %+v", got)
+	}
+}
+
 func TestGuardsForbidBans(t *testing.T) {
 	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
 	guard := Guard{netip.MustParsePrefix("198.51.100.0/28"), "never_ban"}
@@ -230,6 +265,19 @@ func TestBanOfPortsFollowsOneOfEverything(t *testing.T) {
 	}
 	if next := e.Expire(epoch.Add(30 * time.Minute)); len(next) != 1 || next[0].Jail != "ports" {
 		t.Errorf("after it ended holds %+v, want the ban of ports", next)
+	}
+}
+
+func TestSimulatedBanHoldsNothing(t *testing.T) {
+	simulated, real := DefaultJail("simulated", "sshd"), DefaultJail("real", "sshd")
+	simulated.Simulate, simulated.BanTime = true, time.Hour
+	e := newEngine(t, nil, simulated, real)
+	got := attack(e, "198.51.100.8", epoch, 5)
+	if d, ok := e.Standing(got[0].Prefix, seconds(5)); !ok || d.Jail != "real" {
+		t.Errorf("holds %+v", d)
+	}
+	if e.Expire(epoch.Add(11 * time.Minute)); len(e.Standings(epoch.Add(11*time.Minute))) != 0 {
+		t.Error("the simulated ban is left, and is enforced")
 	}
 }
 

@@ -41,6 +41,11 @@ func TestOldLogIsReadSlowly(t *testing.T) {
 			t.Fatalf("a line logged during that ban decided %+v", got)
 		}
 	}
+	for _, at := range []time.Time{got[0].Until, got[0].Until.Add(1), got[0].Until.Add(2), got[0].Until.Add(3), got[0].Until.Add(4)} {
+		if got := e.Observe(failure("198.51.100.8", at), now.Add(18*time.Minute)); len(got) != 0 {
+			t.Errorf("the moment of its end and four attempts after it decided %+v", got)
+		}
+	}
 }
 
 func TestSilenceForgets(t *testing.T) {
@@ -149,6 +154,27 @@ func TestWhatIsAStrike(t *testing.T) {
 				t.Errorf("the next ban: %+v, want strike %d", next, tt.want)
 			}
 		})
+	}
+}
+
+// TestCommitThatIsNotReported has the record know a ban that the engine still
+// holds to be new.
+func TestCommitThatIsNotReported(t *testing.T) {
+	past := &record{}
+	e := newEngine(t, past, DefaultJail("sshd", "sshd"))
+	got := attack(e, "198.51.100.8", epoch, 5)
+	past.commit(got)
+	if next := attack(e, "198.51.100.8", got[0].Until.Add(time.Second), 5); len(next) != 1 || next[0].Strike != 2 {
+		t.Errorf("the next ban: %+v, want strike 2", next)
+	}
+}
+
+// TestLaterBansDoNotCount reads an old log after a newer one.
+func TestLaterBansDoNotCount(t *testing.T) {
+	past := &record{strikes: []Strike{{prefix("198.51.100.8/32"), "sshd", epoch.Add(time.Hour), epoch.Add(2 * time.Hour)}}}
+	e := newEngine(t, past, DefaultJail("sshd", "sshd"))
+	if got := attack(e, "198.51.100.8", epoch, 5); len(got) != 1 || got[0].Strike != 1 {
+		t.Errorf("decided %+v, want the first strike", got)
 	}
 }
 

@@ -74,6 +74,61 @@ func TestReloadKeepsWindowsExact(t *testing.T) {
 	})
 }
 
+// TestRestoreAdds has a record that can be read only after counting has begun.
+func TestRestoreAdds(t *testing.T) {
+	jail := DefaultJail("sshd", "sshd")
+	jail.FindTime = 10 * time.Second
+	before := newEngine(t, nil, jail)
+	attack(before, "198.51.100.8", epoch, 3)
+	windows := before.Touched()
+
+	t.Run("windows", func(t *testing.T) {
+		e := newEngine(t, nil, jail)
+		attack(e, "198.51.100.8", seconds(3), 1)
+		e.Restore(nil, windows, seconds(4))
+		if got := attack(e, "198.51.100.8", seconds(4), 1); len(got) != 1 {
+			t.Errorf("three before and two after decided %+v", got)
+		}
+	})
+	t.Run("windows that are over", func(t *testing.T) {
+		e := newEngine(t, nil, jail)
+		attack(e, "198.51.100.8", seconds(30), 1)
+		e.Restore(nil, windows, seconds(31))
+		if got := attack(e, "198.51.100.8", seconds(31), 1); len(got) != 0 {
+			t.Errorf("two attempts decided %+v", got)
+		}
+	})
+	t.Run("windows are deleted where they are stored", func(t *testing.T) {
+		e := newEngine(t, nil, jail)
+		e.Restore(nil, windows, seconds(31))
+		e.Expire(seconds(41))
+		if got := e.Touched(); len(got) != 1 || !got[0].Empty() {
+			t.Errorf("handed out %+v", got)
+		}
+	})
+	t.Run("windows outlast a flood", func(t *testing.T) {
+		e := newEngine(t, nil, jail)
+		e.opt.MaxKeys = 2
+		e.Restore(nil, windows, seconds(3))
+		for i := range 5 {
+			e.Observe(stranger(i), seconds(4))
+		}
+		if got := attack(e, "198.51.100.8", seconds(4), 2); len(got) != 1 {
+			t.Errorf("three before and two after decided %+v", got)
+		}
+	})
+	t.Run("a newer ban stays", func(t *testing.T) {
+		e := newEngine(t, nil, jail)
+		p := prefix("198.51.100.8/32")
+		admit(t, e, Decision{Prefix: p, Until: epoch.Add(time.Hour)})
+		older := Decision{Action: Ban, Prefix: p, At: epoch.Add(-time.Hour), Until: epoch.Add(24 * time.Hour)}
+		e.Restore([]Decision{older, {Action: Ban, Prefix: p, Jail: "sshd", Until: epoch}}, nil, epoch)
+		if got := e.Bans(epoch); len(got) != 1 || !got[0].At.Equal(epoch) {
+			t.Errorf("standing: %+v", got)
+		}
+	})
+}
+
 // TestEvictionIsFair fills the engine: those with the fewest lines go first, and
 // of them the one silent longest, whatever jail watches it.
 func TestEvictionIsFair(t *testing.T) {
@@ -102,6 +157,35 @@ func TestEvictionIsFair(t *testing.T) {
 	}
 	if n := e.Stats().Evicted; n != 2 || e.watched != 3 {
 		t.Errorf("%d evicted, %d watched", n, e.watched)
+	}
+}
+
+// TestEvictionLooksAtAllJails has the one silent longest in either jail.
+func TestEvictionLooksAtAllJails(t *testing.T) {
+	elsewhere := *rule
+	elsewhere.Pack = "other"
+	for oldest := range 2 {
+		opt := DefaultOptions()
+		opt.MaxKeys = 2
+		opt.Jails = []Jail{DefaultJail("sshd", "sshd"), DefaultJail("other", "other")}
+		e, err := New(opt, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			m := failure("198.51.100.8", seconds(i))
+			if (i+oldest)%2 == 0 {
+				m.Rule = &elsewhere
+			}
+			if i == 2 {
+				m.Addr = prefix("198.51.100.9/32").Addr()
+			}
+			e.Observe(m, seconds(i))
+		}
+		kept := e.Explain(prefix("198.51.100.8/32"), seconds(3)).Jails
+		if want := []string{"sshd", "other"}[oldest]; len(kept) != 1 || kept[0].Jail != want {
+			t.Errorf("kept %+v, want the younger one in %s", kept, want)
+		}
 	}
 }
 

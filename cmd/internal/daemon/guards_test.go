@@ -1,0 +1,134 @@
+package daemon
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func guarded(t *testing.T, addr string) netip.Addr {
+	t.Helper()
+	a, err := netip.ParseAddr(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func spell(addrs []netip.Addr) string {
+	var words []string
+	for _, a := range addrs {
+		words = append(words, a.String())
+	}
+	return strings.Join(words, " ")
+}
+
+func TestGateways4(t *testing.T) {
+	for name, tt := range map[string]struct{ file, want string }{
+		"a default route and a local one": {`Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	016433C6	0003	0	0	100	00000000	0	0	0
+eth0	006433C6	00000000	0001	0	0	100	00FFFFFF	0	0	0
+`, "198.51.100.1"},
+		"nothing":             {"", ""},
+		"a short line":        {"eth0 00000000\n", ""},
+		"no hexadecimal":      {"eth0 00000000 0164zzC6 0003\n", ""},
+		"an address too long": {"eth0 00000000 016433C600 0003\n", ""},
+	} {
+		if got := spell(gateways4(strings.NewReader(tt.file))); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestGateways6(t *testing.T) {
+	const zero = "00000000000000000000000000000000"
+	for name, tt := range map[string]struct{ file, want string }{
+		"a default route and a local one": {
+			zero + " 00 " + zero + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n" +
+				"20010db8000000000000000000000000 40 " + zero + " 00 " + zero + " 00000100 00000001 00000000 00000001     eth0\n",
+			"fe80::1",
+		},
+		"nothing":        {"", ""},
+		"a short line":   {zero + " 00 " + zero + " 00\n", ""},
+		"no hexadecimal": {zero + " 00 " + zero + " 00 " + strings.Repeat("z", 32) + "\n", ""},
+	} {
+		if got := spell(gateways6(strings.NewReader(tt.file))); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestResolvers(t *testing.T) {
+	got := spell(resolvers(strings.NewReader(`# nameserver 192.0.2.99
+search example.org
+nameserver 192.0.2.53
+	nameserver   2001:db8::53
+nameserver fe80::1%eth0
+nameserver
+nameserver dns.example.org
+`)))
+	if want := "192.0.2.53 2001:db8::53 fe80::1%eth0"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestMachineGuards has a machine made of files.
+func TestMachineGuards(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	session := func(name string, lines ...string) {
+		t.Helper()
+		write("sessions/"+name, strings.Join(lines, "\n")+"\n")
+	}
+	session("1", "UID=0", "STATE=active", "REMOTE=1", "REMOTE_HOST=203.0.113.1")
+	session("2", `UID=0`, "STATE=online", "REMOTE=1", `REMOTE_HOST="2001:db8::2"`)
+	session("3", "UID=0", "STATE=closing", "REMOTE=1", "REMOTE_HOST=203.0.113.3")
+	session("4", "UID=0", "STATE=active", "REMOTE=0", "REMOTE_HOST=203.0.113.4")
+	session("5", "UID=0", "STATE=active", "REMOTE=1", "REMOTE_HOST=attacker.example.org")
+	session("6", "UID=4294967", "STATE=active", "REMOTE=1", "REMOTE_HOST=203.0.113.6") // nobody
+	session("7", "no session")
+	b := bench{
+		route4:      filepath.Join(dir, "missing"),
+		route6:      filepath.Join(dir, "missing"),
+		resolv:      write("resolv.conf", "nameserver ::ffff:192.0.2.53\n"),
+		sessions:    filepath.Join(dir, "sessions"),
+		adminGroups: []string{"sudo", "wheel"},
+		interfaceAddrs: func() ([]net.Addr, error) {
+			_, own, err := net.ParseCIDR("198.51.100.0/24")
+			own.IP = net.IPv4(198, 51, 100, 2)
+			return []net.Addr{own}, err
+		},
+	}
+	var got []string
+	for _, g := range b.guards(quiet) {
+		got = append(got, g.Prefix.String()+" "+g.Why)
+	}
+	want := []string{
+		"127.0.0.0/8 loopback", "::1/128 loopback", "198.51.100.2/32 own address", "192.0.2.53/32 resolver",
+		"203.0.113.1/32 administrator's session", "2001:db8::2/128 administrator's session",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+
+	b.interfaceAddrs = func() ([]net.Addr, error) { return nil, errors.New("no netlink") }
+	if n := len(b.guards(quiet)); n != len(want)-1 {
+		t.Errorf("%d guards when the addresses cannot be listed, want %d", n, len(want)-1)
+	}
+}

@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bailiff/decide"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+var errKernel = errors.New("no buffer space available")
+
+func TestFirewallIsRepairedWithGrowingPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{applyErr: errKernel, syncErr: errKernel}
+		p := &police{firewall: wall{d}, log: quiet, now: time.Now}
+		none := func(time.Time) []decide.Decision { return nil }
+		start := time.Now()
+		p.apply(t.Context(), []decide.Decision{{}})
+		var tries []time.Duration
+		for time.Since(start) < 5*time.Minute {
+			before := len(d.events)
+			p.retry(t.Context(), none)
+			if len(d.events) > before {
+				tries = append(tries, time.Since(start))
+			}
+			time.Sleep(time.Second)
+			p.apply(t.Context(), []decide.Decision{{}}) // a ban a second, refused
+		}
+		var want []time.Duration
+		for _, s := range []int{1, 3, 7, 15, 31, 63, 123, 183, 243} {
+			want = append(want, time.Duration(s)*time.Second)
+		}
+		if !slices.Equal(tries, want) {
+			t.Errorf("tried after %v, want %v", tries, want)
+		}
+		if !errors.Is(p.trouble(), errKernel) {
+			t.Errorf("trouble: %v", p.trouble())
+		}
+
+		d.applyErr, d.syncErr = nil, nil
+		time.Sleep(lastRetry)
+		p.retry(t.Context(), none)
+		if p.trouble() != nil || p.repairs.Load() != 1 {
+			t.Errorf("after the repair: trouble %v, %d repairs", p.trouble(), p.repairs.Load())
+		}
+		before := len(d.events)
+		time.Sleep(time.Hour)
+		if p.retry(t.Context(), none); len(d.events) != before {
+			t.Error("repairs what is whole")
+		}
+		d.syncErr = errKernel
+		p.repair(t.Context(), nil)
+		if wait := p.again.Sub(time.Now()); wait != firstRetry {
+			t.Errorf("the next trouble waits %v at first", wait)
+		}
+	})
+}
+
+// TestJudgeRepairs has somebody else flush the firewall, and the kernel refuse a
+// ban.
+func TestJudgeRepairs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, d := newSpine(t, decide.DefaultJail("ssh", "sshd"))
+		order := decide.Decision{Prefix: host(guarded(t, "198.51.100.8")), At: time.Now(), Origin: "operator"}
+		ban, err := p.engine.Admit(order, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go p.judge(t.Context())
+		d.broken <- struct{}{}
+		synctest.Wait()
+		if !slices.Equal(d.events, []string{"sync 1"}) {
+			t.Errorf("after a flush: %v", d.events)
+		}
+		d.events, d.applyErr = nil, errKernel
+		if err := p.ask(t.Context(), func() { p.settle(t.Context(), []decide.Decision{ban}, nil) }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		want := []string{"commit 1 decisions 0 marks", "apply ban ", "fsync", "tell ban ", "sync 1"}
+		if !slices.Equal(d.events, want) {
+			t.Errorf("after a refusal: %q, want %q", d.events, want)
+		}
+		close(p.queue)
+		<-p.closed
+	})
+}
