@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"bailiff/config"
@@ -29,6 +31,9 @@ type bench struct {
 	sessions       string // /run/systemd/sessions: one file a logind session
 	adminGroups    []string
 	interfaceAddrs func() ([]net.Addr, error)
+
+	mu  sync.Mutex    // held while the machine is asked
+	due chan struct{} // asks that it be asked again
 }
 
 func defaultBench() bench {
@@ -39,6 +44,7 @@ func defaultBench() bench {
 		sessions:       "/run/systemd/sessions",
 		adminGroups:    []string{"sudo", "wheel"},
 		interfaceAddrs: net.InterfaceAddrs,
+		due:            make(chan struct{}, 1),
 	}
 }
 
@@ -46,7 +52,7 @@ func defaultBench() bench {
 // machine's own addresses, its gateways and resolvers, and the remote ends of
 // administrators' login sessions. A missing file is an empty one, because no
 // machine has all of them.
-func (b bench) guards(log *slog.Logger) []decide.Guard {
+func (b *bench) guards(log *slog.Logger) []decide.Guard {
 	guards := []decide.Guard{
 		{Prefix: netip.MustParsePrefix("127.0.0.0/8"), Why: "loopback"},
 		{Prefix: netip.MustParsePrefix("::1/128"), Why: "loopback"},
@@ -145,7 +151,7 @@ func resolvers(r io.Reader) []netip.Addr {
 // adminPeers returns the remote addresses of open login sessions of root and
 // of members of the admin groups. logind keeps one KEY=VALUE file a session;
 // REMOTE_HOST is what PAM was told by the login daemon.
-func (b bench) adminPeers() []netip.Addr {
+func (b *bench) adminPeers() []netip.Addr {
 	files, err := filepath.Glob(filepath.Join(b.sessions, "*"))
 	if err != nil {
 		return nil
@@ -179,7 +185,7 @@ func readSession(path string) map[string]string {
 	return session
 }
 
-func (b bench) isAdmin(uid string) bool {
+func (b *bench) isAdmin(uid string) bool {
 	u, err := user.LookupId(uid)
 	if err != nil {
 		return false
@@ -207,13 +213,21 @@ func columns(r io.Reader) [][]string {
 	return out
 }
 
-// guards returns everything that must not be banned: what the machine says,
-// what the configuration says, and the senders of syslog that are single
-// addresses. A set of never_ban that cannot be read is an error the first time;
-// later its last content holds, and an alarm is logged.
+// guards returns everything that must not be banned, for a daemon whose judge
+// does not run yet.
 func (d *daemon) guards(now time.Time) ([]decide.Guard, error) {
 	d.guarded = now
-	c := d.law.config
+	return d.guardsOf(d.law.config)
+}
+
+// guardsOf returns everything that must not be banned: what the machine says,
+// what the configuration says, and the senders of syslog that are single
+// addresses. A set of never_ban that cannot be read is an error the first time;
+// later its last content holds, and an alarm is logged. It reads files, asks for
+// users and reads kernel sets: the judge has no time for it.
+func (d *daemon) guardsOf(c *config.Config) ([]decide.Guard, error) {
+	d.bench.mu.Lock()
+	defer d.bench.mu.Unlock()
 	guards := d.bench.guards(d.log)
 	for _, p := range c.NeverBan.Prefixes {
 		guards = append(guards, decide.Guard{Prefix: p, Why: "never_ban"})
@@ -237,6 +251,7 @@ func (d *daemon) guards(now time.Time) ([]decide.Guard, error) {
 	return guards, nil
 }
 
+// guardSet reads one set. The caller holds bench.mu.
 func (d *daemon) guardSet(set config.Set) ([]netip.Prefix, error) {
 	prefixes, err := nft.ReadSet(set.Family, set.Table, set.Name)
 	last, known := d.sets[set]
@@ -257,15 +272,50 @@ func (d *daemon) guardSet(set config.Set) ([]netip.Prefix, error) {
 	return last, nil
 }
 
-// renewGuards asks again whom not to ban, and lifts what is covered now. It runs
-// on the judge.
-func (d *daemon) renewGuards(ctx context.Context, now time.Time) {
-	guards, err := d.guards(now)
-	if err != nil {
-		d.log.Error("renew guards; the old ones hold", "err", err)
+// guardsEvery is how often the machine is asked again whom it must not ban.
+const guardsEvery = time.Minute
+
+// guardsDue has the guards renewed when it is time. It runs on the judge.
+func (d *daemon) guardsDue(now time.Time) {
+	if now.Sub(d.guarded) < guardsEvery {
 		return
 	}
-	if lifted := d.pipe.engine.SetGuards(guards, now); len(lifted) > 0 {
-		d.pipe.settle(ctx, lifted, nil)
+	d.guarded = now
+	select {
+	case d.bench.due <- struct{}{}:
+	default: // still at it
 	}
+}
+
+// renewGuards asks the machine again whenever that is due, until ctx is done.
+func (d *daemon) renewGuards(ctx context.Context) {
+	for {
+		select {
+		case <-d.bench.due:
+			if err := d.renew(ctx); err != nil && !errors.Is(err, errStopping) && ctx.Err() == nil {
+				d.log.Error("renew guards; the old ones hold", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// renew replaces the guards, and lifts what is covered now.
+func (d *daemon) renew(ctx context.Context) error {
+	var c *config.Config
+	if err := d.pipe.ask(ctx, func() { c = d.law.config }); err != nil {
+		return err
+	}
+	guards, err := d.guardsOf(c)
+	if err != nil {
+		return err
+	}
+	return d.pipe.ask(ctx, func() {
+		if d.law.config != c {
+			return // a reload came between, with its own
+		}
+		lifted := d.pipe.engine.SetGuards(guards, d.pipe.now())
+		d.pipe.settle(context.WithoutCancel(ctx), lifted, nil)
+	})
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -8,8 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bailiff/config"
+	"bailiff/decide"
 )
 
 func guarded(t *testing.T, addr string) netip.Addr {
@@ -103,7 +109,7 @@ func TestMachineGuards(t *testing.T) {
 	session("5", "UID=0", "STATE=active", "REMOTE=1", "REMOTE_HOST=attacker.example.org")
 	session("6", "UID=4294967", "STATE=active", "REMOTE=1", "REMOTE_HOST=203.0.113.6") // nobody
 	session("7", "no session")
-	b := bench{
+	b := &bench{
 		route4:      filepath.Join(dir, "missing"),
 		route6:      filepath.Join(dir, "missing"),
 		resolv:      write("resolv.conf", "nameserver ::ffff:192.0.2.53\n"),
@@ -131,4 +137,38 @@ func TestMachineGuards(t *testing.T) {
 	if n := len(b.guards(quiet)); n != len(want)-1 {
 		t.Errorf("%d guards when the addresses cannot be listed, want %d", n, len(want)-1)
 	}
+}
+
+// TestGuardsAreRenewedBesideTheJudge bans, has the machine get a new gateway, and
+// waits a minute.
+func TestGuardsAreRenewedBesideTheJudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, spine := newSpine(t, decide.DefaultJail("ssh", "sshd"))
+		own := &net.IPNet{IP: net.IPv4(198, 51, 100, 2), Mask: net.CIDRMask(24, 32)}
+		d := &daemon{log: quiet, pipe: p, law: law{config: config.Default()}, guarded: time.Now(), bench: defaultBench()}
+		d.bench.route4, d.bench.route6, d.bench.resolv, d.bench.sessions = "", "", "", t.TempDir()
+		d.bench.interfaceAddrs = func() ([]net.Addr, error) { return []net.Addr{own}, nil }
+		p.tick = func(_ context.Context, now time.Time) { d.guardsDue(now) }
+		order := decide.Decision{Prefix: host(guarded(t, "198.51.100.2")), At: time.Now(), Origin: "operator"}
+		if _, err := p.engine.Admit(order, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go p.judge(ctx)
+		go d.renewGuards(ctx)
+		time.Sleep(guardsEvery - time.Second)
+		synctest.Wait()
+		if len(spine.events) != 0 {
+			t.Errorf("before the minute is over: %v", spine.events)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		want := []string{"commit 1 decisions 0 marks", "apply lift ", "fsync", "tell lift "}
+		if diff := cmp.Diff(want, spine.events); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		close(p.queue)
+		<-p.closed
+		cancel()
+	})
 }

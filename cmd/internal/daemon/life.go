@@ -37,6 +37,7 @@ func (d *daemon) run(ctx context.Context, api *admin.Server) error {
 	others.Go(func() { _ = d.store.Run(aside) })
 	others.Go(func() { d.maintain(aside) })
 	others.Go(func() { d.reloadOn(aside) })
+	others.Go(func() { d.renewGuards(aside) })
 	var apiErr error
 	others.Go(func() { apiErr = api.Run(aside) })
 
@@ -86,9 +87,6 @@ func (d *daemon) maintain(ctx context.Context) {
 	}
 }
 
-// guardsEvery is how often the machine is asked again whom it must not ban.
-const guardsEvery = time.Minute
-
 // tick runs on the judge about once a second. It feeds systemd's watchdog from
 // here, so that a wedged judge is noticed.
 func (d *daemon) tick(ctx context.Context, now time.Time) {
@@ -96,9 +94,7 @@ func (d *daemon) tick(ctx context.Context, now time.Time) {
 	if next := d.pipe.engine.Expire(now); len(next) > 0 {
 		d.police.apply(ctx, next)
 	}
-	if now.Sub(d.guarded) >= guardsEvery {
-		d.renewGuards(ctx, now)
-	}
+	d.guardsDue(now)
 	select {
 	case <-d.store.Opened():
 		d.recall(ctx, now)

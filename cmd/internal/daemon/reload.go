@@ -27,19 +27,17 @@ func (d *daemon) reload(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	guards, err := d.guardsOf(c)
+	if err != nil {
+		return "", err
+	}
 	var refusal error
 	err = d.pipe.ask(ctx, func() {
-		old := d.law
-		d.law = next
 		now := d.pipe.now()
-		guards, err := d.guards(now)
-		if err == nil {
-			err = d.pipe.engine.Reconfigure(next.decide)
-		}
-		if err != nil {
-			d.law, refusal = old, err
+		if refusal = d.pipe.engine.Reconfigure(next.decide); refusal != nil {
 			return
 		}
+		d.law, d.guarded = next, now
 		d.pipe.set.Store(next.set)
 		d.pipe.settle(context.WithoutCancel(ctx), d.pipe.engine.SetGuards(guards, now), nil)
 	})
