@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -60,7 +61,7 @@ func New(opt Options, history History) (*Engine, error) {
 }
 
 // Reconfigure changes the policy. Windows of jails that are gone are forgotten;
-// the others, and all bans, stand.
+// the others, and all bans that are enforced, stand.
 func (e *Engine) Reconfigure(opt Options) error {
 	if err := opt.Validate(); err != nil {
 		return err
@@ -73,6 +74,9 @@ func (e *Engine) Reconfigure(opt Options) error {
 			d = old[i]
 			old = slices.Delete(old, i, i+1)
 		}
+		if d.Simulate && !j.Simulate {
+			e.awake(d)
+		}
 		d.Jail = j
 		e.dockets = append(e.dockets, d)
 		for _, pack := range j.Packs {
@@ -80,11 +84,25 @@ func (e *Engine) Reconfigure(opt Options) error {
 		}
 	}
 	for _, d := range old {
-		for _, w := range d.watches {
-			e.drop(w)
-		}
+		e.clear(d)
 	}
 	return nil
+}
+
+// awake has a jail that only simulated begin afresh: nobody whom it would have
+// banned may go on because of that.
+func (e *Engine) awake(d *docket) {
+	e.clear(d)
+	for p, bans := range maps.Collect(e.bans.All()) {
+		e.keep(p, slices.DeleteFunc(slices.Clone(bans), func(b Decision) bool { return b.Jail == d.Name && b.Simulated }))
+	}
+}
+
+// clear forgets all windows of a jail.
+func (e *Engine) clear(d *docket) {
+	for _, w := range d.watches {
+		e.drop(w)
+	}
 }
 
 // Observe judges one match. The decisions are the caller's; there are at most

@@ -155,10 +155,11 @@ func TestEngineAgreesWithModel(t *testing.T) {
 				past.commit(pending)
 				pending = nil
 				keep(t, windows, e.Touched())
+				standing := e.Bans(now)
 				if e, err = New(opt, past); err != nil {
 					t.Fatal(err)
 				}
-				e.Restore(nil, slices.Collect(maps.Values(windows)), now)
+				e.Restore(standing, slices.Collect(maps.Values(windows)), now)
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -73,15 +73,23 @@ func (w *watch) window() Window {
 func (e *Engine) Restore(bans []Decision, windows []Window, now time.Time) {
 	for _, b := range bans {
 		known, _ := e.bans.Get(b.Prefix)
-		if b.Active(now) && !slices.ContainsFunc(known, func(o Decision) bool { return o.Jail == b.Jail }) {
+		twin := slices.ContainsFunc(known, func(o Decision) bool { return o.Jail == b.Jail })
+		meant := b.Simulated && slices.ContainsFunc(e.dockets, func(d *docket) bool { return d.Name == b.Jail && !d.Simulate })
+		if b.Active(now) && !twin && !meant {
 			b.Evidence = nil
 			e.raise(b)
 		}
 	}
 	for i := range windows {
 		in := &windows[i]
-		if n := slices.IndexFunc(e.dockets, func(d *docket) bool { return d.Name == in.Jail }); n >= 0 {
-			e.watch(e.dockets[n], in.Prefix, now).restore(in)
+		n := slices.IndexFunc(e.dockets, func(d *docket) bool { return d.Name == in.Jail })
+		if n < 0 {
+			continue
+		}
+		w := e.watch(e.dockets[n], in.Prefix, now)
+		w.restore(in)
+		if len(e.during(w.prefix.Addr(), now)) == 0 {
+			w.settled = min(w.settled, nanos(now)) // no ban, no silence
 		}
 	}
 }

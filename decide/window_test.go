@@ -74,6 +74,37 @@ func TestReloadKeepsWindowsExact(t *testing.T) {
 	})
 }
 
+// TestJailThatBeginsToMeanIt ends its simulation with a reload, or over a restart.
+func TestJailThatBeginsToMeanIt(t *testing.T) {
+	simulated, meant := DefaultJail("sshd", "sshd"), DefaultJail("sshd", "sshd")
+	simulated.Simulate = true
+	opt := DefaultOptions()
+	opt.Jails = []Jail{meant}
+	for name, change := range map[string]func(*Engine) *Engine{
+		"reload": func(e *Engine) *Engine {
+			if err := e.Reconfigure(opt); err != nil {
+				t.Fatal(err)
+			}
+			return e
+		},
+		"restart": func(e *Engine) *Engine {
+			again := newEngine(t, nil, meant)
+			again.Restore(e.Bans(seconds(10)), e.Touched(), seconds(10))
+			return again
+		},
+	} {
+		e := newEngine(t, nil, simulated)
+		attack(e, "198.51.100.8", epoch, 5)
+		e = change(e)
+		if got := e.Bans(seconds(10)); len(got) != 0 {
+			t.Errorf("%s: simulated bans stand: %+v", name, got)
+		}
+		if got := attack(e, "198.51.100.8", seconds(11), 5); len(got) != 1 || got[0].Simulated {
+			t.Errorf("%s: five attempts decided %+v, want a ban", name, got)
+		}
+	}
+}
+
 // TestRestoreAdds has a record that can be read only after counting has begun.
 func TestRestoreAdds(t *testing.T) {
 	jail := DefaultJail("sshd", "sshd")

@@ -147,7 +147,11 @@ func TestGuardsAreRenewedBesideTheJudge(t *testing.T) {
 		own := &net.IPNet{IP: net.IPv4(198, 51, 100, 2), Mask: net.CIDRMask(24, 32)}
 		d := &daemon{log: quiet, pipe: p, law: law{config: config.Default()}, guarded: time.Now(), bench: defaultBench()}
 		d.bench.route4, d.bench.route6, d.bench.resolv, d.bench.sessions = "", "", "", t.TempDir()
-		d.bench.interfaceAddrs = func() ([]net.Addr, error) { return []net.Addr{own}, nil }
+		asked := 0
+		d.bench.interfaceAddrs = func() ([]net.Addr, error) {
+			asked++
+			return []net.Addr{own}, nil
+		}
 		p.tick = func(_ context.Context, now time.Time) { d.guardsDue(now) }
 		order := decide.Decision{Prefix: host(guarded(t, "198.51.100.2")), At: time.Now(), Origin: "operator"}
 		if _, err := p.engine.Admit(order, time.Now()); err != nil {
@@ -161,8 +165,11 @@ func TestGuardsAreRenewedBesideTheJudge(t *testing.T) {
 		if len(spine.events) != 0 {
 			t.Errorf("before the minute is over: %v", spine.events)
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(guardsEvery / 2)
 		synctest.Wait()
+		if asked != 1 {
+			t.Errorf("asked %d times in a minute and a half", asked)
+		}
 		want := []string{"commit 1 decisions 0 marks", "apply lift ", "fsync", "tell lift "}
 		if diff := cmp.Diff(want, spine.events); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
