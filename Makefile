@@ -50,6 +50,10 @@ fuzz:
 	  done; \
 	done
 
+# The figures of docs/benchmarks.md; do nothing else meanwhile.
+bench: build test-packages
+	@$(SUDO) env GO=$(GO) PATH=$(PATH):/usr/sbin:/sbin cmd/bench.sh $(BIN)
+
 demo: build test-packages
 	@$(SUDO) cmd/demo.sh $(BIN)
 

@@ -127,11 +127,6 @@ func Run(ctx context.Context, opt Options) error {
 	if err := api.Listen(); err != nil {
 		return err
 	}
-	if fw, ok := firewall.(*nft.Firewall); ok {
-		if err := fw.Guard(ctx, d.guardedListeners()); err != nil {
-			return errors.Join(fmt.Errorf("guard the loopback listeners: %w", err), api.Close())
-		}
-	}
 	engine, err := decide.New(law.decide, d.store)
 	if err != nil {
 		return errors.Join(err, api.Close())
@@ -141,6 +136,12 @@ func Run(ctx context.Context, opt Options) error {
 	d.pipe.tell, d.pipe.tick = d.tell, d.tick
 	if err := d.restore(ctx, guards); err != nil {
 		return errors.Join(err, api.Close())
+	}
+	// No listener is open yet, so nobody has slipped in.
+	if fw, ok := firewall.(*nft.Firewall); ok {
+		if err := fw.Guard(ctx, d.guardedListeners()); err != nil {
+			return errors.Join(fmt.Errorf("guard the loopback listeners: %w", err), api.Close())
+		}
 	}
 	if err := d.listen(); err != nil {
 		return errors.Join(err, api.Close())

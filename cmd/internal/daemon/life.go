@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,12 +72,22 @@ func (d *daemon) run(ctx context.Context, api *admin.Server) error {
 // notify tells systemd, where it started us and listens.
 func notify(state string) { _, _ = sd.SdNotify(false, state) }
 
-// maintain gives the disk back what the record no longer needs.
+// maintain gives back what is no longer needed: to the disk once a day, to the
+// machine's memory when there is nothing to judge.
 func (d *daemon) maintain(ctx context.Context) {
 	day := time.NewTicker(24 * time.Hour)
 	defer day.Stop()
+	// Starting, compacting and floods take memory that daily work does not; Go
+	// alone would give it back over hours.
+	idle := time.NewTimer(5 * time.Second)
+	defer idle.Stop()
 	for {
 		select {
+		case <-idle.C:
+			if len(d.pipe.queue) == 0 {
+				debug.FreeOSMemory()
+			}
+			idle.Reset(time.Minute)
 		case <-day.C:
 			if err := d.store.Maintain(ctx); err != nil && ctx.Err() == nil {
 				d.log.Warn("compact the record", "err", err)

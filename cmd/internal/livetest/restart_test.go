@@ -160,7 +160,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 
 // speaker returns a function that writes one line to the journal as the unit
 // does, and has it in the journal when it returns.
-func speaker(t *testing.T, unit journaltest.Unit) func(line string) {
+func speaker(t testing.TB, unit journaltest.Unit) func(line string) {
 	t.Helper()
 	// One process, so that journald has its unit at hand for every line; logger
 	// sends each line as soon as it has read it.
