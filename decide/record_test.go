@@ -47,6 +47,9 @@ func TestOldLogIsReadSlowly(t *testing.T) {
 			t.Errorf("the moment of its end and four attempts after it decided %+v", got)
 		}
 	}
+	if n := e.Stats().Settled; n != 21 {
+		t.Errorf("%d lines were settled, want 20 and the one at the end", n)
+	}
 }
 
 func TestSilenceForgets(t *testing.T) {

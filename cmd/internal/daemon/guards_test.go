@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,9 +148,9 @@ func TestGuardsAreRenewedBesideTheJudge(t *testing.T) {
 		own := &net.IPNet{IP: net.IPv4(198, 51, 100, 2), Mask: net.CIDRMask(24, 32)}
 		d := &daemon{log: quiet, pipe: p, law: law{config: config.Default()}, guarded: time.Now(), bench: defaultBench()}
 		d.bench.route4, d.bench.route6, d.bench.resolv, d.bench.sessions = "", "", "", t.TempDir()
-		asked := 0
+		var asked atomic.Int32
 		d.bench.interfaceAddrs = func() ([]net.Addr, error) {
-			asked++
+			asked.Add(1)
 			return []net.Addr{own}, nil
 		}
 		p.tick = func(_ context.Context, now time.Time) { d.guardsDue(now) }
@@ -162,16 +163,16 @@ func TestGuardsAreRenewedBesideTheJudge(t *testing.T) {
 		go d.renewGuards(ctx)
 		time.Sleep(guardsEvery - time.Second)
 		synctest.Wait()
-		if len(spine.events) != 0 {
-			t.Errorf("before the minute is over: %v", spine.events)
+		if got := spine.read(); len(got) != 0 {
+			t.Errorf("before the minute is over: %v", got)
 		}
 		time.Sleep(guardsEvery / 2)
 		synctest.Wait()
-		if asked != 1 {
-			t.Errorf("asked %d times in a minute and a half", asked)
+		if n := asked.Load(); n != 1 {
+			t.Errorf("asked %d times in a minute and a half", n)
 		}
 		want := []string{"commit 1 decisions 0 marks", "apply lift ", "fsync", "tell lift "}
-		if diff := cmp.Diff(want, spine.events); diff != "" {
+		if diff := cmp.Diff(want, spine.read()); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 		close(p.queue)

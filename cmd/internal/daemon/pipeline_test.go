@@ -22,6 +22,7 @@ import (
 // diary is a ledger, an enforcer and a listener that note what they are asked
 // for, in order.
 type diary struct {
+	mu      sync.Mutex
 	events  []string
 	batches []store.Batch
 	broken  chan struct{}
@@ -30,7 +31,18 @@ type diary struct {
 }
 
 func (d *diary) note(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.events = append(d.events, fmt.Sprintf(format, args...))
+}
+
+// read returns what was noted since it was last asked.
+func (d *diary) read() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	events := d.events
+	d.events = nil
+	return events
 }
 
 func (d *diary) Commit(b store.Batch) error {

@@ -75,18 +75,21 @@ func TestJudgeRepairs(t *testing.T) {
 		go p.judge(t.Context())
 		d.broken <- struct{}{}
 		synctest.Wait()
-		if !slices.Equal(d.events, []string{"sync 1"}) {
-			t.Errorf("after a flush: %v", d.events)
+		if got := d.read(); !slices.Equal(got, []string{"sync 1"}) {
+			t.Errorf("after a flush: %v", got)
 		}
-		d.events, d.applyErr = nil, errKernel
-		if err := p.ask(t.Context(), func() { p.settle(t.Context(), []decide.Decision{ban}, nil) }); err != nil {
+		err = p.ask(t.Context(), func() {
+			d.applyErr = errKernel
+			p.settle(t.Context(), []decide.Decision{ban}, nil)
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		want := []string{"commit 1 decisions 0 marks", "apply ban ", "fsync", "tell ban ", "sync 1"}
-		if !slices.Equal(d.events, want) {
-			t.Errorf("after a refusal: %q, want %q", d.events, want)
+		if got := d.read(); !slices.Equal(got, want) {
+			t.Errorf("after a refusal: %q, want %q", got, want)
 		}
 		close(p.queue)
 		<-p.closed
