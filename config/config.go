@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"bailiff/decide"
+	"bailiff/rules/tomlkeys"
 )
 
 // The default places, and how large a file is read.
@@ -53,7 +54,7 @@ type Config struct {
 	// Jails are in the order of the file.
 	Jails []Jail
 
-	lines lines // for what Validate finds
+	lines tomlkeys.Lines // for what Validate finds
 }
 
 // NeverBan is what no ban may touch.

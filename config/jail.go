@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bailiff/decide"
+	"bailiff/rules/tomlkeys"
 )
 
 // builtinJails are the jails of a file that names none.
@@ -135,7 +136,7 @@ func (c *Config) Validate(packs []string) error {
 			key := "jail." + j.Name + ".packs"
 			element := key + "[" + strconv.Itoa(i) + "]"
 			e := &Error{File: file, Line: c.lines[element], Key: key, Msg: "there is no pack " + strconv.Quote(pack)}
-			if n := nearest(pack, packs); n != "" {
+			if n := tomlkeys.Nearest(pack, packs); n != "" {
 				e.hint = "did you mean " + strconv.Quote(n) + "?"
 			} else {
 				e.hint = "there are: " + strings.Join(slices.Sorted(slices.Values(packs)), ", ")

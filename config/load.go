@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/BurntSushi/toml"
+
+	"bailiff/rules/tomlkeys"
 )
 
 // Load reads a configuration file. An empty path means DefaultPath, which may be
@@ -45,7 +47,7 @@ func Parse(name string, text []byte) (*Config, error) {
 		}
 		return nil, Errors{e}
 	}
-	r.lines = locate(string(text))
+	r.lines = tomlkeys.Locate(string(text))
 	c := r.config(values)
 	c.lines = r.lines
 	if err := sorted(r.errors); err != nil {

@@ -96,3 +96,23 @@ func TestDefaultPathMayBeMissing(t *testing.T) {
 		t.Errorf("Load = %+v, %v, want the built-in configuration", c, err)
 	}
 }
+
+// FuzzParse holds that a document is either read or refused.
+func FuzzParse(f *testing.F) {
+	names, err := filepath.Glob("testdata/*/*.toml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if c, err := Parse("f", text); (c == nil) == (err == nil) {
+			t.Fatalf("Parse = %v, %v", c, err)
+		}
+	})
+}

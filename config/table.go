@@ -7,12 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bailiff/rules/tomlkeys"
 )
 
 // reader collects what is wrong while the tables of one file are read.
 type reader struct {
 	file   string
-	lines  lines
+	lines  tomlkeys.Lines
 	errors []*Error
 }
 
@@ -39,7 +41,7 @@ func (r *reader) table(path string, values map[string]any) *table {
 }
 
 // key returns the path of a key of the table.
-func (t *table) key(name string) string { return join(t.path, name) }
+func (t *table) key(name string) string { return tomlkeys.Join(t.path, name) }
 
 // has says whether the file sets the key.
 func (t *table) has(name string) bool {
@@ -53,7 +55,7 @@ func (t *table) done() {
 			continue
 		}
 		hint := "the keys are: " + strings.Join(t.known, ", ")
-		if n := nearest(name, t.known); n != "" {
+		if n := tomlkeys.Nearest(name, t.known); n != "" {
 			hint = fmt.Sprintf("did you mean %q?", n)
 		}
 		t.fail(t.key(name), hint, "unknown key")

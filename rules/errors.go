@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"bailiff/rules/tomlkeys"
 )
 
 // Error is one thing wrong with a pack.
@@ -41,7 +43,7 @@ func (h hinted) Hint() string  { return h.remedy }
 // unknown says that there is no such name, and which one may be meant.
 func unknown(what, name string, known []string) error {
 	h := hinted{msg: fmt.Sprintf("unknown %s %q", what, name)}
-	if n := nearest(name, known); n != "" {
+	if n := tomlkeys.Nearest(name, known); n != "" {
 		h.remedy = fmt.Sprintf("did you mean %q?", n)
 	}
 	return h
@@ -72,38 +74,4 @@ func (p *problems) err() error {
 		errs[i] = e
 	}
 	return errors.Join(errs...)
-}
-
-// nearest returns the name that takes the fewest letters to insert, delete or
-// replace to become word, if those are no more than a third of the word's and
-// one; otherwise it returns "".
-func nearest(word string, names []string) string {
-	best, least := "", len(word)/3+2
-	for _, name := range names {
-		if d := distance(word, name); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of a and b in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

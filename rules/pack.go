@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"github.com/BurntSushi/toml"
+
+	"bailiff/rules/tomlkeys"
 )
 
 // Pack is a loaded rule pack. It never changes and may be shared.
@@ -95,7 +97,7 @@ func (o *oneOrMore) UnmarshalTOML(v any) error {
 // Parse reads a pack; file is for messages only. The error joins every [*Error]
 // found, in the order of the file.
 func Parse(file string, data []byte) (*Pack, error) {
-	p := &problems{file: file, lines: locate(string(data))}
+	p := &problems{file: file, lines: lines(tomlkeys.Locate(string(data)))}
 	var f packFile
 	meta, err := toml.Decode(string(data), &f)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
+
+	"bailiff/rules/tomlkeys"
 )
 
 // told returns "line: message; remedy" of each error within err.
@@ -193,7 +195,7 @@ func TestLoadDir(t *testing.T) {
 }
 
 func TestLocateElements(t *testing.T) {
-	found := locate("[pack]\nx = \"\"\"\n[[rule]]\ny = 1\n\"\"\" # '''\n[[rule]]\n[[rule.sample]]\n[[rule.sample]]\nline = \"#\" # \"\n[[rule]]\n  [[rule.sample]]\nline = '#'\n")
+	found := lines(tomlkeys.Locate("[pack]\nx = \"\"\"\n[[rule]]\ny = 1\n\"\"\" # '''\n[[rule]]\n[[rule.sample]]\n[[rule.sample]]\nline = \"#\" # \"\n[[rule]]\n  [[rule.sample]]\nline = '#'\n"))
 	want := map[string]int{"pack.x": 2, "rule[0]": 6, "rule[0].sample[1].line": 9, "rule[1].sample[0]": 11, "rule[1].sample[0].line": 12, "rule[1].sample[0].addr": 11, "rule[7].x": 6, "none": 0}
 	for path, line := range want {
 		if got := found.of(path); got != line {
@@ -210,7 +212,7 @@ func TestLocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.Split(string(data), "\n")
-		found := locate(string(data))
+		found := lines(tomlkeys.Locate(string(data)))
 		var f packFile
 		meta, err := toml.Decode(string(data), &f)
 		if err != nil {

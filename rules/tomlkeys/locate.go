@@ -1,4 +1,6 @@
-package config
+// Package tomlkeys tells where the keys of a TOML file stand and which key a
+// wrong one was meant to be, so that an error can name its line and its remedy.
+package tomlkeys
 
 import (
 	"fmt"
@@ -6,16 +8,16 @@ import (
 	"strings"
 )
 
-// lines says on which line each key of a TOML document stands. A key is written
+// Lines says on which line each key of a TOML document stands. A key is written
 // as a path: a.b, and a[1].b for what is in the second element of an array, be
 // it [1, 2], [{…}, {…}] or [[a]].
-type lines map[string]int
+type Lines map[string]int
 
-// locate finds the keys of a document. The TOML decoder tells no positions of
+// Locate finds the keys of a document. The TOML decoder tells no positions of
 // keys that it understood; this reads just enough of the grammar to tell them,
 // and relies on the decoder having accepted the document.
-func locate(text string) lines {
-	l := locator{text: text, line: 1, found: make(lines), elements: make(map[string]int)}
+func Locate(text string) Lines {
+	l := locator{text: text, line: 1, found: make(Lines), elements: make(map[string]int)}
 	l.document()
 	return l.found
 }
@@ -23,7 +25,7 @@ func locate(text string) lines {
 type locator struct {
 	text     string // what is still to be read
 	line     int
-	found    lines
+	found    Lines
 	elements map[string]int // path of [[…]] → how many there are so far
 }
 
@@ -49,7 +51,7 @@ func (l *locator) document() {
 func (l *locator) header(key []string, element bool) string {
 	path := ""
 	for i, part := range key {
-		path = join(path, part)
+		path = Join(path, part)
 		l.note(path)
 		n := l.elements[path]
 		if element && i == len(key)-1 {
@@ -69,7 +71,7 @@ func (l *locator) pair(table string) {
 	before := len(l.text)
 	path := table
 	for _, part := range l.key() {
-		path = join(path, part)
+		path = Join(path, part)
 		l.note(path)
 	}
 	l.skip(false)
@@ -218,7 +220,8 @@ func (l *locator) note(path string) {
 	}
 }
 
-func join(path, key string) string {
+// Join returns the path of a key of the table at path, which may be "".
+func Join(path, key string) string {
 	if path == "" {
 		return key
 	}

@@ -1,9 +1,9 @@
-package config
+package tomlkeys
 
-// nearest returns the name that word was most likely meant to be: the one that
+// Nearest returns the name that word was most likely meant to be: the one that
 // takes the fewest letters to insert, delete or replace, if those are at most a
 // third of the word's and one more. It is empty if there is none.
-func nearest(word string, names []string) string {
+func Nearest(word string, names []string) string {
 	best, least := "", len(word)/3+2
 	for _, name := range names {
 		if d := distance(word, name); d < least {
