@@ -12,16 +12,6 @@ func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
 func seconds(n int) time.Time { return epoch.Add(time.Duration(n) * time.Second) }
 
-// bans keeps what was decided but alarms.
-func bans(ds []Decision) (out []Decision) {
-	for _, d := range ds {
-		if d.Action == Ban {
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
 // TestOldLogIsReadSlowly reads yesterday's log with a pause within the window and
 // within the ban: neither is forgotten for being old.
 func TestOldLogIsReadSlowly(t *testing.T) {

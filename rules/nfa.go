@@ -44,16 +44,16 @@ func newNFA(parts []*syntax.Regexp, backward bool) (*nfa, error) {
 	b.nodes = []node{{bytes: new(byteSet), out: [2]int{-1, -1}, part: len(parts)}}
 	n := &nfa{loop: -1, reach: unbounded}
 	reach := 0
-	for i := len(parts) - 1; i >= 0; i-- {
-		b.part, b.any = i, isText(parts[i])
-		next, err := b.add(parts[i], n.start)
+	for i, part := range slices.Backward(parts) {
+		b.part, b.any = i, isText(part)
+		next, err := b.add(part, n.start)
 		if err != nil {
 			return nil, err
 		}
 		if b.any && n.loop < 0 {
 			n.loop, n.reach = next, reach
 		}
-		reach = min(reach+longest(parts[i]), unbounded)
+		reach = min(reach+longest(part), unbounded)
 		n.start = next
 	}
 	n.nodes = b.nodes
@@ -142,8 +142,9 @@ func (b *builder) add(re *syntax.Regexp, next int) (int, error) {
 			return 0, err
 		}
 		return b.node(nil, body, next), nil
+	default:
+		return 0, fmt.Errorf("%s has no meaning here: an expression is held against the whole message", re)
 	}
-	return 0, fmt.Errorf("%s has no meaning here: an expression is held against the whole message", re)
 }
 
 // runeSet is the bytes that one character of a literal stands for.

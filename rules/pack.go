@@ -117,8 +117,7 @@ var wrongType = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*)"\): (?:in
 // decodeError gives what the decoder says the form of the other errors.
 func decodeError(file string, err error) *Error {
 	e := &Error{File: file, Msg: err.Error()}
-	var at toml.ParseError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[toml.ParseError](err); ok {
 		e.Line, e.Msg = at.Position.Line, at.Message
 	} else if m := wrongType.FindStringSubmatch(e.Msg); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])

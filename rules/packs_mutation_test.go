@@ -3,6 +3,7 @@ package rules_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,9 +54,7 @@ func alternatives(rule map[string]any) (patterns []string, with func(i int, p st
 	}
 	return patterns, func(i int, p string) map[string]any {
 		out := map[string]any{}
-		for k, v := range rule {
-			out[k] = v
-		}
+		maps.Copy(out, rule)
 		changed := append([]string{}, patterns...)
 		changed[i] = p
 		out["pattern"] = changed

@@ -51,7 +51,7 @@ func referenceTokens(msg string) []reading {
 			}
 		}
 		begin = run[0]
-		for _, piece := range strings.Split(msg[run[0]:run[1]], ":") {
+		for piece := range strings.SplitSeq(msg[run[0]:run[1]], ":") {
 			end := begin + len(piece)
 			if text := strings.TrimSuffix(piece, "."); strings.Count(text, ".") == 3 && !isLetter(end) {
 				add(begin, begin+len(text))

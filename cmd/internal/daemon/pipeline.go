@@ -191,8 +191,8 @@ func (p *pipeline) observe(batch []finding) []decide.Decision {
 func marks(batch []finding) []ingest.Mark {
 	var out []ingest.Mark
 next:
-	for i := len(batch) - 1; i >= 0; i-- {
-		m := batch[i].mark
+	for _, b := range slices.Backward(batch) {
+		m := b.mark
 		if m.Source == "" {
 			continue
 		}

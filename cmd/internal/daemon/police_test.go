@@ -56,7 +56,7 @@ func TestFirewallIsRepairedWithGrowingPauses(t *testing.T) {
 		}
 		d.syncErr = errKernel
 		p.repair(t.Context(), nil)
-		if wait := p.again.Sub(time.Now()); wait != firstRetry {
+		if wait := time.Until(p.again); wait != firstRetry {
 			t.Errorf("the next trouble waits %v at first", wait)
 		}
 	})
