@@ -62,7 +62,7 @@ type watch struct {
 // flood of addresses has one window each, so this is most of what it can make
 // the engine hold.
 const (
-	maxEvidence   = 5
+	maxEvidence   = 8
 	evidenceBytes = 240
 )
 
