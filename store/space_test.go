@@ -184,3 +184,31 @@ func TestCloseWithoutRoom(t *testing.T) {
 		t.Errorf("bans = %v, %v, want one", bans, err)
 	}
 }
+
+// TestUnwritableMeanwhile takes the files away under a store. Were Badger asked to
+// write then, it would try for ever.
+func TestUnwritableMeanwhile(t *testing.T) {
+	opts := testOptions(t)
+	s := mustOpen(t, opts)
+	mustCommit(t, s, ban("192.0.2.1/32", "sshd", now))
+	dir := filepath.Join(opts.Dir, "badger")
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move(dir, dir+".away")
+	if err := s.Commit(Batch{Decisions: bare(ban("192.0.2.2/32", "sshd", now))}); !errors.Is(err, ErrUnwritable) {
+		t.Errorf("Commit = %v, want %v", err, ErrUnwritable)
+	}
+	move(dir+".away", dir)
+	mustCommit(t, s, ban("192.0.2.3/32", "sshd", now))
+	if bans, err := s.Bans(now); len(bans) != 2 || err != nil {
+		t.Errorf("bans = %v, %v, want those of the first and the last commit", bans, err)
+	}
+	move(dir, dir+".away")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -29,9 +29,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 
 	"github.com/dgraph-io/badger/v4"
+	"golang.org/x/sys/unix"
 
 	"bailiff/decide"
 	"bailiff/ingest"
@@ -128,8 +130,8 @@ func (s *Store) Maintain(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close releases the store; a second Close does nothing. When there is no room
-// to write what Badger still has to write, it leaves the files as a killed
+// Close releases the store; a second Close does nothing. When what Badger still
+// has to write cannot be written, it leaves the files as a killed
 // process would, locked until this process ends: the next one reads them just
 // the same.
 func (s *Store) Close() error {
@@ -140,17 +142,22 @@ func (s *Store) Close() error {
 	}
 	err := s.writable()
 	s.closed = true
-	if errors.Is(err, ErrNoSpace) {
-		s.log.Warn("store left as it is: no room to close it", "dir", s.opts.Dir)
+	if err != nil {
+		s.log.Warn("store left as it is: it cannot be written to be closed", "dir", s.opts.Dir, "err", err)
 		return nil
 	}
 	return errors.Join(s.db.Close(), s.lock.release())
 }
 
-// writable says whether Badger may be written to now. The caller holds mu.
+// writable says whether Badger may be written to now. A disk that refuses must
+// be known before: Badger tries again for ever to write a table, and lets nobody
+// commit meanwhile. The caller holds mu.
 func (s *Store) writable() error {
 	if s.closed {
 		return ErrClosed
+	}
+	if err := unix.Access(filepath.Join(s.opts.Dir, "badger"), unix.W_OK); err != nil {
+		return &Error{Kind: ErrUnwritable, Dir: s.opts.Dir, Err: err}
 	}
 	return s.opts.room(0)
 }
