@@ -79,7 +79,8 @@ func (d *daemon) maintain(ctx context.Context) {
 	defer day.Stop()
 	// Starting, compacting and floods take memory that daily work does not; Go
 	// alone would give it back over hours.
-	idle := time.NewTimer(5 * time.Second)
+	pause := 3 * time.Second
+	idle := time.NewTimer(pause)
 	defer idle.Stop()
 	for {
 		select {
@@ -87,7 +88,8 @@ func (d *daemon) maintain(ctx context.Context) {
 			if len(d.pipe.queue) == 0 {
 				debug.FreeOSMemory()
 			}
-			idle.Reset(time.Minute)
+			pause = min(2*pause, time.Minute)
+			idle.Reset(pause)
 		case <-day.C:
 			if err := d.store.Maintain(ctx); err != nil && ctx.Err() == nil {
 				d.log.Warn("compact the record", "err", err)

@@ -194,7 +194,7 @@ func BenchmarkAtRest(b *testing.B) {
 	remember(b, d, 50_000, yesterday, yesterday.Add(10*time.Minute))
 	d.Start()
 	for b.Loop() {
-		time.Sleep(8 * time.Second)
+		time.Sleep(12 * time.Second)
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(rssAnon(b, d.cmd.Process.Pid), "MB")
