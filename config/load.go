@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 
@@ -27,6 +28,9 @@ func Load(path string) (*Config, error) {
 		e := &Error{File: path}
 		if !errors.As(err, &e) {
 			e.Msg, e.hint = err.Error(), "name an existing file with --config, or leave it out for "+DefaultPath
+			if errors.Is(err, fs.ErrPermission) {
+				e.hint = "run as root, or name a file that you may read with --config"
+			}
 		}
 		return nil, Errors{e}
 	}
@@ -60,7 +64,8 @@ func Parse(name string, text []byte) (*Config, error) {
 // running user could have written it: whoever writes it decides who is locked
 // out, and names files that root opens.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	// Opening a pipe would wait for somebody to write into it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, reason(err)
 	}

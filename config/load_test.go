@@ -45,6 +45,11 @@ func TestLoad(t *testing.T) {
 		oneError(t, path, fmt.Sprintf(": mode %04o lets others than the owner write to it", mode), "chmod go-w "+path)
 	}
 	oneError(t, filepath.Dir(path), ": not a regular file", "--config")
+	pipe := path + ".pipe" // nobody will ever write into it
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	oneError(t, pipe, ": not a regular file", "--config")
 }
 
 func TestTooLarge(t *testing.T) {

@@ -64,7 +64,7 @@ func (r *reader) mustBeDir(key, dir string) {
 	case err != nil:
 		r.fail(key, "", "%v", err)
 	case !info.IsDir():
-		r.fail(key, "", "%s is not a directory", dir)
+		r.fail(key, "name the directory that the packs are in", "%s is not a directory", dir)
 	}
 }
 

@@ -39,7 +39,7 @@ func listeners(source *table) []Syslog {
 			continue
 		}
 		if other, twice := first[l.Listen()]; twice {
-			t.fail(t.key("listen"), "", "%s is taken by line %d", l.Listen(), t.lines[other])
+			t.fail(t.key("listen"), "remove one of the two", "%s is taken by line %d", l.Listen(), t.lines[other])
 			continue
 		}
 		first[l.Listen()] = t.key("listen")

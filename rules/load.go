@@ -84,23 +84,35 @@ func LoadDir(dir string) ([]*Pack, error) {
 
 // load reads one file that its owner alone may have written.
 func load(path string) (*Pack, error) {
-	file, err := os.Open(path)
+	// Opening a pipe would wait for somebody to write into it.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("read rules: %w", err)
+		return nil, unreadable(path, err)
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read rules: %w", err)
+		return nil, unreadable(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, unreadable(path, errors.New("not a regular file"))
 	}
 	if err := trusted(path, info); err != nil {
 		return nil, err
 	}
 	data := make([]byte, info.Size())
 	if _, err := file.ReadAt(data, 0); err != nil {
-		return nil, fmt.Errorf("read rules: %w", err)
+		return nil, unreadable(path, err)
 	}
 	return Parse(path, data)
+}
+
+// unreadable is the error of a pack that cannot even be read.
+func unreadable(path string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err // Error names the file
+	}
+	return &Error{File: path, Msg: err.Error(), Remedy: "make it a file that this user may read, or remove it from the rules directory"}
 }
 
 // trusted returns an *Error if somebody else may write to what info is about.

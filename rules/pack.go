@@ -25,7 +25,6 @@ type Pack struct {
 
 	rules []*compiledRule
 	trust trust
-	cut   int // messages this long may have been cut by the daemon; 0: none
 	lines lines
 }
 
@@ -33,6 +32,7 @@ type Pack struct {
 type compiledRule struct {
 	*Rule
 	identifiers []string
+	cut         int // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
 	samples     []sample
 }
@@ -68,7 +68,7 @@ type packFile struct {
 type ruleFile struct {
 	Name, Event, Service, Witness string
 	PerAttempt                    *int `toml:"per_attempt"`
-	Weight                        *int
+	Weight, Cut                   *int
 	Identifier                    []string
 	Pattern, Regex                oneOrMore
 	Account                       string
@@ -77,6 +77,8 @@ type ruleFile struct {
 
 // oneOrMore is a string or an array of strings.
 type oneOrMore []string
+
+var errNoStrings = errors.New("want a string or an array of strings")
 
 // UnmarshalTOML takes what the decoder has read.
 func (o *oneOrMore) UnmarshalTOML(v any) error {
@@ -87,7 +89,7 @@ func (o *oneOrMore) UnmarshalTOML(v any) error {
 	for _, v := range values {
 		s, ok := v.(string)
 		if !ok {
-			return errors.New("want a string or an array of strings")
+			return errNoStrings
 		}
 		*o = append(*o, s)
 	}
@@ -103,7 +105,7 @@ func Parse(file string, data []byte) (*Pack, error) {
 	if err != nil {
 		return nil, decodeError(file, err)
 	}
-	p.undecoded(meta)
+	p.unknownKeys(meta)
 	pack := f.pack(p)
 	if err := p.err(); err != nil {
 		return nil, err
@@ -119,6 +121,9 @@ func decodeError(file string, err error) *Error {
 	e := &Error{File: file, Msg: err.Error()}
 	if at, ok := errors.AsType[toml.ParseError](err); ok {
 		e.Line, e.Msg = at.Position.Line, at.Message
+		if e.Msg != errNoStrings.Error() { // the decoder does not wrap it
+			e.Remedy = "this is not TOML; https://toml.io shows the syntax"
+		}
 	} else if m := wrongType.FindStringSubmatch(e.Msg); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Msg = m[2] + ": " + m[3]
@@ -131,18 +136,19 @@ var keys = map[string][]string{
 	"":            {"pack", "rule"},
 	"pack":        {"name", "description", "cut", "match", "types", "define"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
-	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "identifier", "pattern", "regex", "account", "sample"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "cut", "identifier", "pattern", "regex", "account", "sample"},
 	"rule.sample": {"line", "addr", "account", "match", "ambiguous", "identifier"},
 }
 
-// undecoded notes the keys that have no meaning.
-func (p *problems) undecoded(meta toml.MetaData) {
+// unknownKeys notes the keys that have no meaning. The decoder takes a key in any
+// letter case, and here there is one spelling of each.
+func (p *problems) unknownKeys(meta toml.MetaData) {
 	done := make(map[string]bool)
-	for _, key := range meta.Undecoded() {
+	for _, key := range meta.Keys() {
 		name := key.String()
 		table := key[:len(key)-1].String()
-		if done[name] || done[table] {
-			done[name] = true
+		known, fixed := keys[table]
+		if done[name] || !fixed || slices.Contains(known, key[len(key)-1]) {
 			continue
 		}
 		done[name] = true
@@ -151,7 +157,7 @@ func (p *problems) undecoded(meta toml.MetaData) {
 			paths = []string{name}
 		}
 		for _, path := range paths {
-			p.add(path, "", unknown("key", key[len(key)-1], keys[table]))
+			p.add(path, "", unknown("key", key[len(key)-1], known))
 		}
 	}
 }
@@ -160,7 +166,7 @@ var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // pack checks the document and makes the pack of it.
 func (f *packFile) pack(p *problems) *Pack {
-	pack := &Pack{Name: f.Pack.Name, Description: f.Pack.Description, File: p.file, cut: f.Pack.Cut, lines: p.lines}
+	pack := &Pack{Name: f.Pack.Name, Description: f.Pack.Description, File: p.file, lines: p.lines}
 	if !nameShape.MatchString(f.Pack.Name) {
 		p.add("pack.name", "", hinted{fmt.Sprintf("pack name %q is not one", f.Pack.Name), "use letters, digits, - and _"})
 	}
@@ -168,6 +174,9 @@ func (f *packFile) pack(p *problems) *Pack {
 		p.add("pack.cut", "", fmt.Errorf("cut %d is negative", f.Pack.Cut))
 	}
 	m := f.Pack.Match
+	if i := slices.IndexFunc(m.UID, func(uid int) bool { return uid < 0 }); i >= 0 {
+		p.add("pack.match.uid", "", fmt.Errorf("uid %d is no user", m.UID[i]))
+	}
 	pack.trust = trust{units: m.Unit, uids: m.UID, anyUnit: m.AnyUnit}
 	for _, unit := range m.Unit {
 		if _, err := path.Match(unit, ""); err != nil || unit == "" {
@@ -249,7 +258,11 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 			PerAttempt: atLeastOne(r.PerAttempt, "per_attempt", bad), Weight: atLeastOne(r.Weight, "weight", bad),
 		},
 		identifiers: r.Identifier,
+		cut:         f.Pack.Cut,
 		samples:     r.Sample,
+	}
+	if r.Cut != nil {
+		c.cut = atLeastOne(r.Cut, "cut", bad)
 	}
 	if !nameShape.MatchString(r.Name) {
 		bad("name", hinted{fmt.Sprintf("rule name %q is not one", r.Name), "use letters, digits, - and _"})

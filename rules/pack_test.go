@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -46,7 +47,7 @@ func TestParseErrors(t *testing.T) {
 		name, doc string
 		want      []string
 	}{
-		{"not TOML", "[pack]\nname = door\n", []string{"2: expected value but found \"door\" instead"}},
+		{"not TOML", "[pack]\nname = door\n", []string{"2: expected value but found \"door\" instead; this is not TOML; https://toml.io shows the syntax"}},
 		{"wrong type", "[pack]\nname = 7\n", []string{"2: pack.name: TOML value has type int64; destination has type string"}},
 		{"wrong type of a pattern", pack + rule + "pattern = [1]\n", []string{"8: want a string or an array of strings"}},
 		{"empty", "", []string{`pack name "" is not one; use letters, digits, - and _`}},
@@ -55,6 +56,10 @@ func TestParseErrors(t *testing.T) {
 			`9: unknown key "patern"; did you mean "pattern"?`,
 			`12: unknown key "lien"; did you mean "line"?`,
 			`14: unknown key "speed"`,
+		}},
+		{"keys in other letters", pack + "Unit = [\"x\"]\n" + rule + "Pattern = \"<addr>\"\n", []string{
+			`5: unknown key "Unit"; did you mean "unit"?`,
+			`9: unknown key "Pattern"; did you mean "pattern"?`,
 		}},
 		{"an unknown key in two rules", pack + rule + "x = 1\npattern = \"<addr>\"\n" + strings.Replace(rule, `"r"`, `"s"`, 1) + "pattern = '''\n<addr>\nx = 2'''\nx = 3\n", []string{
 			`8: unknown key "x"`, `16: unknown key "x"`,
@@ -70,10 +75,11 @@ func TestParseErrors(t *testing.T) {
 		{"assertion", pack + rule + "regex = '(?P<addr>)\\bx'\n", []string{`8: rule r: \b has no meaning here: an expression is held against the whole message`}},
 		{"account", pack + rule + "account = \"usr\"\npattern = \"<addr> <user:text>\"\n", []string{`8: rule r: no pattern has a placeholder "usr"; write <usr:text> where the account stands`}},
 		{"neither", pack + rule, []string{"5: rule r: the rule has neither pattern nor regex"}},
-		{"counts", pack + rule + "pattern = \"<addr>\"\nweight = 0\nper_attempt = -1\n", []string{"9: rule r: weight is 0; it is at least 1", "10: rule r: per_attempt is -1; it is at least 1"}},
+		{"counts", pack + rule + "pattern = \"<addr>\"\nweight = 0\nper_attempt = -1\ncut = 0\n", []string{"9: rule r: weight is 0; it is at least 1", "10: rule r: per_attempt is -1; it is at least 1", "11: rule r: cut is 0; it is at least 1"}},
 		{"a name twice", pack + rule + "pattern = \"<addr>\"\n" + rule + "pattern = \"<addr>\"\n", []string{"10: rule r: there is another rule of that name"}},
 		{"no identifier", "[pack]\nname = \"door\"\n" + rule + "pattern = \"<addr>\"\n", []string{"3: rule r: nothing says whose lines these are; name identifiers in [pack.match]"}},
 		{"both units", pack + "unit = [\"x\"]\nany_unit = true\n" + rule + "pattern = \"<addr>\"\n", []string{"6: any_unit and unit exclude each other; leave one of them out"}},
+		{"no user", pack + "uid = [0, -1]\n" + rule + "pattern = \"<addr>\"\n", []string{"5: uid -1 is no user"}},
 		{"bad unit", pack + "unit = [\"x[\"]\n" + rule + "pattern = \"<addr>\"\n", []string{`5: unit "x[" is no glob`}},
 		{"types", pack + "[pack.types]\nint = 'x'\nopen = '['\ngroup = '(x)'\nquote = '\\Qx'\nend = 'x$y'\n" + rule + "pattern = \"<addr>\"\n", []string{
 			"6: <int> is there already; choose another name",
@@ -179,9 +185,21 @@ func TestLoadDir(t *testing.T) {
 
 	write("b.toml", doorPack, 0o664)
 	write("e.toml", "[pack]", 0o600)
+	if err := errors.Join(
+		os.Mkdir(filepath.Join(dir, "f.toml"), 0o700),
+		os.Symlink("nowhere", filepath.Join(dir, "g.toml")),
+		syscall.Mkfifo(filepath.Join(dir, "h.toml"), 0o600), // nobody will ever write into it
+	); err != nil {
+		t.Fatal(err)
+	}
 	_, err = LoadDir(dir)
-	if err == nil || !strings.Contains(err.Error(), "mode 0664 lets others than the owner write to it") || !strings.Contains(err.Error(), "e.toml:1: ") {
-		t.Errorf("not all errors told: %v", err)
+	for _, want := range []string{
+		"b.toml: mode 0664 lets others than the owner write to it", "e.toml:1: ",
+		"f.toml: not a regular file", "g.toml: no such file or directory", "h.toml: not a regular file",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("not all errors told: %v, want %q", err, want)
+		}
 	}
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
