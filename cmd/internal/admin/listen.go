@@ -21,14 +21,14 @@ const socketMode = 0o660
 func listen(path string) (net.Listener, error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return nil, noPlace(err)
 	}
 	if err := clear(path); err != nil {
 		return nil, err
 	}
 	private, err := os.MkdirTemp(dir, ".sock")
 	if err != nil {
-		return nil, err
+		return nil, noPlace(err)
 	}
 	defer os.RemoveAll(private)
 	bound := filepath.Join(private, "s")
@@ -54,6 +54,11 @@ func listen(path string) (net.Listener, error) {
 		return nil, err
 	}
 	return &listener{UnixListener: l, path: path, info: info}, nil
+}
+
+// noPlace is the error of a directory in which no socket can be made.
+func noPlace(err error) error {
+	return Refuse(http.StatusInternalServerError, "set socket to a path in a directory that this user may write to", "%v", err)
 }
 
 // clear makes room at path: it removes a socket on which nobody answers.

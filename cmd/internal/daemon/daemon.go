@@ -134,12 +134,14 @@ func Run(ctx context.Context, opt Options) error {
 	d.police = &police{firewall: firewall, log: d.log.With("part", "firewall"), now: time.Now}
 	d.pipe = newPipeline(engine, d.store, d.police, law.set)
 	d.pipe.tell, d.pipe.tick = d.tell, d.tick
-	if err := d.restore(ctx, guards); err != nil {
+	// The kernel is changed whole: who is asked to stop now does so afterwards.
+	whole := context.WithoutCancel(ctx)
+	if err := d.restore(whole, guards); err != nil {
 		return errors.Join(err, api.Close())
 	}
 	// No listener is open yet, so nobody has slipped in.
 	if fw, ok := firewall.(*nft.Firewall); ok {
-		if err := fw.Guard(ctx, d.guardedListeners()); err != nil {
+		if err := fw.Guard(whole, d.guardedListeners()); err != nil {
 			return errors.Join(fmt.Errorf("guard the loopback listeners: %w", err), api.Close())
 		}
 	}

@@ -130,19 +130,29 @@ func (d *daemon) guardedListeners() []nft.Listener {
 	return out
 }
 
+// trial is how long a source that failed must run before it counts as read
+// again, if it has nothing to hand over before.
+const trial = 2 * time.Second
+
 // man reads a source until ctx is done, and starts it again with growing pauses
 // when it fails: one unreadable source must not cost the others.
 func (d *daemon) man(ctx context.Context, k *desk) {
 	handler := d.pipe.read(ctx.Done(), &k.dropped)
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		began := time.Now()
+		passed := time.AfterFunc(trial, func() { d.well(k) })
 		err := k.source.Run(ctx, func(e *ingest.Entry) {
 			if k.wrong.Load() != nil {
-				k.wrong.Store(nil)
+				d.well(k)
 			}
 			handler(e)
 		})
+		passed.Stop()
 		if ctx.Err() != nil {
 			return
+		}
+		if time.Since(began) >= trial {
+			pause = firstRetry
 		}
 		if err == nil {
 			err = fmt.Errorf("%s ended", k.source.Name())
@@ -156,5 +166,12 @@ func (d *daemon) man(ctx context.Context, k *desk) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// well notes that a source is read.
+func (d *daemon) well(k *desk) {
+	if k.wrong.Swap(nil) != nil {
+		d.log.Info("source is read again", "source", k.source.Name())
 	}
 }

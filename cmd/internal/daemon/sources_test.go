@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bailiff/ingest"
+)
+
+// moody is a source that does what each run tells it, and then works in silence.
+type moody struct {
+	runs    []func(context.Context, ingest.Handler) error
+	started []time.Time
+}
+
+func (m *moody) Name() string { return "moody" }
+
+func (m *moody) Run(ctx context.Context, h ingest.Handler) error {
+	m.started = append(m.started, time.Now())
+	if n := len(m.started) - 1; n < len(m.runs) {
+		return m.runs[n](ctx, h)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// TestSourceComesBack follows one source through failures: its trouble is shown
+// until it is read again, which silence proves as well as a line, and what went
+// well for long does not count as trouble before the next failure.
+func TestSourceComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		fail := func(context.Context, ingest.Handler) error { return broken }
+		lasts := func(d time.Duration, lines int) func(context.Context, ingest.Handler) error {
+			return func(_ context.Context, h ingest.Handler) error {
+				for range lines {
+					h(&ingest.Entry{Source: "moody"})
+				}
+				time.Sleep(d)
+				return broken
+			}
+		}
+		source := &moody{runs: []func(context.Context, ingest.Handler) error{
+			fail, fail, fail, // at 0, 1 and 3 s
+			lasts(time.Second, 1), // at 7 s, with a line
+			lasts(time.Hour, 0),   // at 16 s, in silence
+		}}
+		p, _ := newSpine(t)
+		d, k := &daemon{log: quiet, pipe: p}, &desk{source: source}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		began := time.Now()
+		go func() { defer close(done); d.man(ctx, k) }()
+		for _, tt := range []struct {
+			at     time.Duration
+			ok     bool
+			errors uint64
+		}{
+			{500 * time.Millisecond, false, 1},
+			{6 * time.Second, false, 3},
+			{7500 * time.Millisecond, true, 3},
+			{15 * time.Second, false, 4},
+			{17 * time.Second, false, 4},
+			{19 * time.Second, true, 4},
+			{16*time.Second + time.Hour + 500*time.Millisecond, false, 5},
+			{2 * time.Hour, true, 5},
+		} {
+			time.Sleep(time.Until(began.Add(tt.at)))
+			if s := k.status(); s.OK != tt.ok || s.Errors != tt.errors {
+				t.Errorf("after %v the status is %+v, want ok %v after %d errors", tt.at, s.Part, tt.ok, tt.errors)
+			}
+		}
+		want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 16 * time.Second, 17*time.Second + time.Hour}
+		for i, at := range source.started {
+			if at.Sub(began) != want[i] {
+				t.Errorf("run %d began after %v, want %v", i, at.Sub(began), want[i])
+			}
+		}
+		stop()
+		<-done
+	})
+}
