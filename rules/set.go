@@ -129,7 +129,6 @@ type verdict struct {
 // judge reads e with the candidates of one pack, which begin at form i. The first
 // that reads makes the match; the addresses are those that any of them reads.
 func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v verdict) {
-	truncated := e.Truncated || p.cut > 0 && len(e.Message) >= p.cut
 	for i = sc.next(i); i >= 0 && i < p.behind; i = sc.next(i + 1) {
 		f := forms[i]
 		if v.form != nil && v.form.rule.Event == Ignore && f.rule.Event != Ignore {
@@ -137,11 +136,11 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 		}
 		if f.after == nil {
 			if v.form == nil && f.before.matches(e.Message) {
-				v.form = f
+				v.form, v.at.start = f, len(e.Message) // all of it is before
 			}
 			continue
 		}
-		if truncated && !f.certain(e.Message) {
+		if f.rule.cuts(e) && !f.certain(e.Message) {
 			continue
 		}
 		for _, r := range f.readings(sc) {
@@ -152,6 +151,11 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 		}
 	}
 	return v
+}
+
+// cuts says that the message may have lost its end.
+func (r *compiledRule) cuts(e *ingest.Entry) bool {
+	return e.Truncated || r.cut > 0 && len(e.Message) >= r.cut
 }
 
 // certain says that the address of f cannot lie behind the end of a message that

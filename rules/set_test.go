@@ -60,7 +60,13 @@ pattern = "drill: <text>"
 [[rule]]
 name = "noise"
 event = "info"
-pattern = "the door <text>"
+pattern = "the door <who:text>"
+account = "who"
+[[rule]]
+name = "bell"
+event = "failure"
+cut = 100
+pattern = "<text> rang from <addr>"
 [[rule]]
 name = "child"
 event = "info"
@@ -132,7 +138,7 @@ func TestMatch(t *testing.T) {
 		{name: "and of no other", msg: "child of 192.0.2.1"},
 		{name: "ignored", msg: "wrong key of monitor from 192.0.2.1:7", want: &outcome{Rule: "door/monitor", Addr: "192.0.2.1"}},
 		{name: "ignored, whatever others read", msg: "drill: a came by 192.0.2.2 and left b", want: &outcome{Rule: "door/drill"}},
-		{name: "without an address", msg: "the door is at 192.0.2.1", want: &outcome{Rule: "door/noise"}},
+		{name: "without an address", msg: "the door is at 192.0.2.1", want: &outcome{Rule: "door/noise", Account: "is at 192.0.2.1"}},
 		{
 			name: "two readings of one rule", msg: "a came by 192.0.2.2 and left b came by 192.0.2.1 and left c",
 			want: &outcome{Rule: "door/two-texts", Candidates: []string{"192.0.2.2", "192.0.2.1"}},
@@ -147,11 +153,13 @@ func TestMatch(t *testing.T) {
 		},
 		{name: "as long as the daemon cuts", msg: "wrong key of " + long[:300-13-17] + " from 192.0.2.1:7"},
 		{name: "one byte less", msg: "wrong key of " + long[:300-13-18] + " from 192.0.2.1:7", want: &outcome{Rule: "door/wrong-key", Addr: "192.0.2.1", Account: long[:MaxAccount]}},
+		{name: "as long as the rule says", msg: long[:100-20] + " rang from 192.0.2.1"},
+		{name: "and one byte less", msg: long[:100-21] + " rang from 192.0.2.1", want: &outcome{Rule: "door/bell", Addr: "192.0.2.1"}},
 		{name: "cut, and the address cannot be behind", msg: "wrong pin from 192.0.2.1 for " + long, want: &outcome{Rule: "door/wrong-pin", Addr: "192.0.2.1", Account: long[:MaxAccount]}},
 		{name: "cut, and it may be", msg: "wrong key of " + long + " from 192.0.2.1:7"},
 		{name: "truncated on the way", truncated: true, msg: "wrong key of bob from 192.0.2.1:7"},
 		{name: "truncated, too short to tell", truncated: true, msg: "no pin from 192.0.2.1"},
-		{name: "truncated, without an address", truncated: true, msg: "the door is open", want: &outcome{Rule: "door/noise"}},
+		{name: "truncated, without an address", truncated: true, msg: "the door is open", want: &outcome{Rule: "door/noise", Account: "is open"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.identifier == "" {
