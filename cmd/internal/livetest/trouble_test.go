@@ -4,18 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"bailiff/enforce/nft/nfttest"
-	"bailiff/ingest/journald/journaltest"
 )
 
 // fails starts the daemon, which must not come up: it has to exit with the code
@@ -29,6 +28,7 @@ func (b *Bailiff) fails(cmd *exec.Cmd, code int, want string) {
 	if !errors.As(err, &exit) || exit.ExitCode() != code {
 		b.t.Fatalf("bailiff ended with %v, want exit code %d\n%s", err, code, &stderr)
 	}
+	b.t.Logf("%s", &stderr)
 	var said, hints []string
 	for line := range strings.Lines(stderr.String()) {
 		switch {
@@ -49,102 +49,171 @@ func (b *Bailiff) run() *exec.Cmd { return exec.Command(b.Binary, "run", "--conf
 // ruleset returns what the kernel holds.
 func ruleset(t *testing.T) string { return nfttest.NFT(t, "list", "ruleset") }
 
-// TestConfigurationTrouble has a wrong file for each kind of mistake. Nothing may
-// be touched: neither the state directory nor the kernel.
-func TestConfigurationTrouble(t *testing.T) {
+const jailless = "[source.journald]\nenabled = false\n[[source.syslog]]\nlisten = \"udp://127.0.0.1:5514\"\n"
+
+// served returns a bailiff that ran before and left a ban behind, and a function
+// that fails the test if anything of that was touched since.
+func served(t *testing.T) (b *Bailiff, untouched func(*testing.T)) {
+	t.Helper()
 	nfttest.Need(t)
 	nfttest.Fresh(t)
-	for name, tt := range map[string]struct{ config, want string }{
-		"unknown key":   {"never_bam = []", `never_bam: unknown key`},
-		"bad duration":  {"[jail.sshd]\npacks = [\"sshd\"]\nban_time = \"10 apples\"", `"10 apples" is not a duration`},
-		"bad prefix":    {`never_ban = ["300.1.2.3/8"]`, "300.1.2.3/8"},
-		"no such pack":  {"[jail.x]\npacks = [\"asterix\"]", `there is no pack "asterix"`},
-		"no such rules": {`rules_dir = "/nowhere"`, "/nowhere"},
-		"wrong type":    {"[defaults]\nmax_retry = \"five\"", "max_retry"},
-		"open port":     {"[[source.syslog]]\nlisten = \"tcp://0.0.0.0:514\"", "must say whom it takes lines from"},
-		"no such set":   {`never_ban = ["@inet nobody/here"]`, "never_ban @inet nobody/here"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBailiff(t, tt.config)
-			code := 2
-			if name == "no such set" {
-				code = 1
-			}
-			b.fails(b.run(), code, tt.want)
-			if _, err := os.Stat(filepath.Join(b.Dir, "state")); err == nil {
-				t.Error("the state directory was made")
-			}
-			if got := ruleset(t); got != "" {
-				t.Errorf("the kernel was changed:\n%s", got)
-			}
-		})
+	b = newBailiff(t, jailless)
+	b.Start()
+	if out, err := b.Command("ban", "198.51.100.1", "--for", "forever").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b.Stop()
+	state := filepath.Join(b.Dir, "state")
+	files, rules := contents(t, state), ruleset(t)
+	return b, func(t *testing.T) {
+		t.Helper()
+		if diff := cmp.Diff(rules, ruleset(t)); diff != "" {
+			t.Errorf("the kernel was changed (-before +after):\n%s", diff)
+		}
+		if now := contents(t, state); !cmp.Equal(files, now) {
+			t.Error("the state directory was changed")
+		}
+		if _, err := os.Lstat(b.Socket); err == nil {
+			t.Error("a control socket was left behind")
+		}
 	}
 }
 
-func TestPackTrouble(t *testing.T) {
-	nfttest.Need(t)
-	const pack = "[pack]\nname = \"door\"\n[pack.match]\nidentifier = [\"door\"]\n[[rule]]\nname = \"knock\"\nevent = \"failure\"\npattern = '''knock from <addr>'''\n"
+// contents returns what the files below a directory hold.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		files[path] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestConfigurationTrouble has a wrong file for each kind of mistake.
+func TestConfigurationTrouble(t *testing.T) {
+	b, untouched := served(t)
+	taken := filepath.Join(b.Dir, "taken")
+	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
-		text string
-		mode os.FileMode
+		config, want string
+		code         int
+	}{
+		"unknown key":      {"never_bam = []", `bailiff.toml:3: never_bam: unknown key`, 2},
+		"bad duration":     {"[jail.sshd]\npacks = [\"sshd\"]\nban_time = \"10 apples\"", `"10 apples" is not a duration`, 2},
+		"bad prefix":       {`never_ban = ["300.1.2.3/8"]`, "300.1.2.3/8", 2},
+		"bits too many":    {`never_ban = ["10.0.0.1/8"]`, "10.0.0.1/8", 2},
+		"not TOML":         {"[jail.sshd", "bailiff.toml:3", 2},
+		"not text":         {"\xff\xfe\x00", "bailiff.toml:3", 2},
+		"no such pack":     {"[jail.x]\npacks = [\"asterix\"]", `there is no pack "asterix"`, 2},
+		"no such rules":    {`rules_dir = "/nowhere"`, "/nowhere", 2},
+		"rules are a file": {fmt.Sprintf("rules_dir = %q", taken), taken, 2},
+		"wrong type":       {"[defaults]\nmax_retry = \"five\"", "max_retry", 2},
+		"open port":        {"[[source.syslog]]\nlisten = \"tcp://0.0.0.0:514\"", "must say whom it takes lines from", 2},
+		"no such set":      {`never_ban = ["@inet nobody/here"]`, "never_ban @inet nobody/here", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			here := *b
+			here.t = t
+			here.Configure(tt.config)
+			here.fails(here.run(), tt.code, tt.want)
+			untouched(t)
+		})
+	}
+	t.Run("missing file", func(t *testing.T) {
+		here := *b
+		here.t = t
+		here.fails(exec.Command(b.Binary, "run", "--config", "/nowhere/bailiff.toml"), 2, "/nowhere/bailiff.toml")
+		untouched(t)
+	})
+}
+
+// TestPackTrouble has a pack that cannot be used, for each kind of reason.
+func TestPackTrouble(t *testing.T) {
+	b, untouched := served(t)
+	const pack = "[pack]\nname = \"door\"\n[pack.match]\nidentifier = [\"door\"]\n[[rule]]\nname = \"knock\"\nevent = \"failure\"\npattern = '''knock from <addr>'''\n"
+	write := func(text string, mode fs.FileMode) func(string) error {
+		return func(path string) error {
+			return errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, mode))
+		}
+	}
+	for name, tt := range map[string]struct {
+		lay  func(path string) error
 		want string
 	}{
-		"failing sample": {pack + "[[rule.sample]]\nline = \"knock at 192.0.2.1\"\naddr = \"192.0.2.1\"\n", 0o644, "knock"},
-		"unknown key":    {pack + "wheight = 3\n", 0o644, "wheight"},
-		"writable":       {pack, 0o666, "door.toml"},
+		"failing sample": {write(pack+"[[rule.sample]]\nline = \"knock at 192.0.2.1\"\naddr = \"192.0.2.1\"\n", 0o644), "door.toml:10: rule knock"},
+		"unknown key":    {write(pack+"wheight = 3\n", 0o644), `door.toml:9: unknown key "wheight"`},
+		"not TOML":       {write("\xff\xfe[pack", 0o644), "door.toml:1"},
+		"writable":       {write(pack, 0o666), "door.toml: mode 0666"},
+		"directory":      {func(path string) error { return os.Mkdir(path, 0o755) }, "door.toml: not a regular file"},
+		"dangling link":  {func(path string) error { return os.Symlink("/nowhere", path) }, "door.toml: no such file"},
+		"pipe":           {func(path string) error { return unix.Mkfifo(path, 0o644) }, "door.toml: not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.Chmod(dir, 0o755); err != nil {
+			if err := errors.Join(os.Chmod(dir, 0o755), tt.lay(filepath.Join(dir, "door.toml"))); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(dir, "door.toml")
-			if err := os.WriteFile(path, []byte(tt.text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Chmod(path, tt.mode); err != nil {
-				t.Fatal(err)
-			}
-			b := newBailiff(t, "rules_dir = \""+dir+"\"\n[jail.door]\npacks = [\"door\"]\n")
-			cmd := b.run()
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			var exit *exec.ExitError
-			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 2 {
-				t.Errorf("bailiff ended with %v, want exit code 2", err)
-			}
-			if !strings.Contains(stderr.String(), tt.want) || !strings.Contains(stderr.String(), "door.toml") {
-				t.Errorf("bailiff said\n%s\nwant the file and %q", &stderr, tt.want)
-			}
+			here := *b
+			here.t = t
+			here.Configure(fmt.Sprintf("rules_dir = %q\n[jail.door]\npacks = [\"door\"]\n", dir))
+			here.fails(here.run(), 2, tt.want)
+			untouched(t)
 		})
 	}
 }
 
-// TestNoRight runs bailiff without the right to change the kernel.
+// TestNoRight runs bailiff without the right to change the kernel: as an ordinary
+// user, and as a root that was left without the capability.
 func TestNoRight(t *testing.T) {
-	b := newBailiff(t, "")
+	b, untouched := served(t)
 	for _, path := range []string{b.Dir, filepath.Dir(b.Dir), filepath.Dir(b.Binary)} {
 		if err := os.Chmod(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := as(ordinary, b.Binary, "run", "--config", b.Config)
-	b.fails(cmd, 1, "open firewall")
+	b.fails(as(ordinary, b.Binary, "run", "--config", b.Config), 1, "open firewall")
+	untouched(t)
+	b.fails(exec.Command("setpriv", "--bounding-set", "-net_admin", b.Binary, "run", "--config", b.Config), 1, "open firewall")
+	untouched(t)
 }
 
-// TestSecondDaemon starts a second one on the same state, and one on the same
-// port; the first must not notice.
+// TestNoNetfilter runs bailiff on a kernel that seems to have no nf_tables.
+func TestNoNetfilter(t *testing.T) {
+	b, untouched := served(t)
+	b.fails(withoutNetfilter(b.Binary, "run", "--config", b.Config), 1, "nf_tables is missing")
+	untouched(t)
+}
+
+// TestSecondDaemon starts a second one on the same state, and others on the same
+// port and sockets; the first must not notice.
 func TestSecondDaemon(t *testing.T) {
 	nfttest.Need(t)
 	nfttest.Fresh(t)
-	const config = "[source.journald]\nenabled = false\n[[source.syslog]]\nlisten = \"udp://127.0.0.1:5514\"\n" + jailSSH
-	first := newBailiff(t, config)
+	first := newBailiff(t, jailless+jailSSH)
 	first.Start()
 	before := ruleset(t)
-	first.fails(first.run(), 1, "state")
+	first.fails(first.run(), 1, "in use by another process")
 
-	other := newBailiff(t, config)
-	other.fails(other.run(), 1, "127.0.0.1:5514")
+	port := newBailiff(t, jailless+jailSSH)
+	port.fails(port.run(), 1, "listen on udp://127.0.0.1:5514: already in use")
+
+	socket := newBailiff(t, "")
+	text := fmt.Sprintf("state_dir = %q\nsocket = %q\n[[source.syslog]]\nlisten = \"udp://127.0.0.1:5515\"\n", filepath.Join(socket.Dir, "state"), first.Socket)
+	if err := os.WriteFile(socket.Config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	socket.fails(socket.run(), 1, "another bailiff answers on "+first.Socket)
+
 	if after := ruleset(t); after != before {
 		t.Errorf("the kernel was changed:\n%s", after)
 	}
@@ -153,117 +222,49 @@ func TestSecondDaemon(t *testing.T) {
 	}
 }
 
-func TestSocketPathTaken(t *testing.T) {
-	nfttest.Need(t)
-	b := newBailiff(t, "")
-	if err := os.WriteFile(b.Socket, []byte("precious"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b.fails(b.run(), 1, b.Socket)
-	if data, err := os.ReadFile(b.Socket); err != nil || string(data) != "precious" {
-		t.Errorf("the file in its place is %q, %v", data, err)
-	}
-}
-
-// TestNoJournal starts without a journal, which is trouble of one source, not of
-// the others.
-func TestNoJournal(t *testing.T) {
+// TestPathTaken has something else where bailiff wants a socket or a directory.
+func TestPathTaken(t *testing.T) {
 	nfttest.Need(t)
 	nfttest.Fresh(t)
-	for _, dir := range []string{"/var/log/journal", "/run/log/journal"} {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b := newBailiff(t, "[[source.syslog]]\nlisten = \"udp://127.0.0.1:5514\"\n"+jailSSH)
-	b.Start()
-	for range 5 {
-		if out, err := exec.Command("bash", "-c", "echo '"+refusal("198.51.100.9")+"' >/dev/udp/127.0.0.1/5514").CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
-	b.AwaitBan("198.51.100.9/32")
-	Eventually(t, "status to show the trouble", func() bool {
-		for _, s := range b.Status().Sources {
-			if s.Name == "journald" {
-				return !s.OK && s.Hint != ""
+	for name, at := range map[string]func(*Bailiff) string{
+		"control socket": func(b *Bailiff) string { return b.Socket },
+		"state":          func(b *Bailiff) string { return filepath.Join(b.Dir, "state") },
+		"log socket":     func(b *Bailiff) string { return filepath.Join(b.Dir, "log.sock") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBailiff(t, "")
+			b.Configure(fmt.Sprintf("[[source.syslog]]\nlisten = \"unixgram://%s/log.sock\"\n", b.Dir))
+			path := at(b)
+			if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+				t.Fatal(err)
 			}
-		}
-		return false
-	})
-	// It comes back by itself when there is one.
-	j := journaltest.Start(t)
-	say := speaker(t, j.Unit("ssh.service"))
-	for range 5 {
-		say("Failed password for root from 198.51.100.10 port 4 ssh2")
-	}
-	b.AwaitBan("198.51.100.10/32")
-}
-
-// TestFullDisk starts on a full disk: it bans all the same, and writes down what
-// it decided when there is room.
-func TestFullDisk(t *testing.T) {
-	nfttest.Need(t)
-	nfttest.Fresh(t)
-	b := newBailiff(t, "[source.journald]\nenabled = false\n[[source.syslog]]\nlisten = \"udp://127.0.0.1:5514\"\n"+jailSSH)
-	state := filepath.Join(b.Dir, "state")
-	if err := os.Mkdir(state, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("tmpfs", state, "tmpfs", 0, "size=64m"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(state, unix.MNT_DETACH) })
-	offend := func(addr string) {
-		t.Helper()
-		for range 5 {
-			if out, err := exec.Command("bash", "-c", "echo '"+refusal(addr)+"' >/dev/udp/127.0.0.1/5514").CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
+			b.fails(b.run(), 1, path)
+			if data, err := os.ReadFile(path); err != nil || string(data) != "precious" {
+				t.Errorf("the file in its place is %q, %v", data, err)
 			}
-		}
-		b.AwaitBan(addr + "/32")
-	}
-	b.Start()
-	offend("198.51.100.11")
-	b.Stop()
-
-	ballast := filepath.Join(state, "ballast")
-	fill(t, ballast)
-	b.Start()
-	if b.Status().Store.OK {
-		t.Fatal("status shows no trouble on a full disk")
-	}
-	if !inKernel(t, "198.51.100.11") {
-		t.Error("a start without a record took the standing ban out of the kernel")
-	}
-	offend("198.51.100.12")
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
-	Eventually(t, "the store to be written again", func() bool { return b.Status().Store.OK })
-	Eventually(t, "both bans to stand", func() bool { return len(b.Bans()) == 2 })
-	b.Kill()
-	b.Start()
-	if bans := b.Bans(); len(bans) != 2 {
-		t.Errorf("after a restart stand %v, want the ban of before and the one of the full disk", bans)
+			if got := ruleset(t); got != "" {
+				t.Errorf("the kernel was changed:\n%s", got)
+			}
+		})
 	}
 }
 
-// fill takes all the room there is.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Create(path)
+// TestNewerState has a state directory that a later bailiff wrote.
+func TestNewerState(t *testing.T) {
+	b, untouched := served(t)
+	version := filepath.Join(b.Dir, "state", "version")
+	ours, err := os.ReadFile(version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	block := make([]byte, 1<<20)
-	for err == nil {
-		_, err = f.Write(block)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
+	if err := os.WriteFile(version, []byte("99\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	b.fails(b.run(), 1, "written by a newer bailiff")
+	if err := os.WriteFile(version, ours, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	untouched(t)
 }
 
 // TestReadOnlyState has a state directory on a read-only file system.
@@ -280,81 +281,4 @@ func TestReadOnlyState(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = unix.Unmount(state, unix.MNT_DETACH) })
 	b.fails(b.run(), 1, "state")
-}
-
-// TestSignals interrupts the daemon while lines pour in: it settles what it has
-// read and ends well.
-func TestSignals(t *testing.T) {
-	nfttest.Need(t)
-	nfttest.Fresh(t)
-	nfttest.Address(t, ourAddress)
-	pbx := nfttest.NewHost(t, "pbx", pbxAddress)
-	b := newBailiff(t, pbxListeners+jailSSH)
-	b.Start()
-	stop := make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		pbx.Do(t, func() {
-			conn, err := net.Dial("udp", ourAddress+":514")
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					_, _ = conn.Write([]byte(refusal("198.51.100.13")))
-				}
-			}
-		})
-	}()
-	b.AwaitBan("198.51.100.13/32")
-	if err := b.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.cmd.Wait(); err != nil {
-		t.Errorf("interrupted in a flood bailiff ended with %v\n%s", err, b.Log())
-	}
-	close(stop)
-	<-done
-	if !inKernel(t, "198.51.100.13") {
-		t.Error("the ban ended with bailiff")
-	}
-}
-
-// TestHostileSender sends what no daemon prints: huge lines, control bytes,
-// frames without an end. The honest sender beside it loses nothing.
-func TestHostileSender(t *testing.T) {
-	nfttest.Need(t)
-	nfttest.Fresh(t)
-	nfttest.Address(t, ourAddress)
-	pbx := nfttest.NewHost(t, "pbx", pbxAddress)
-	b := newBailiff(t, pbxListeners+jailSSH)
-	b.Start()
-	pbx.Do(t, func() {
-		for _, junk := range []string{
-			strings.Repeat("A", 1<<20) + "\n", "999999999 <86>x", "5 <86>x\x00\x1b[31m\r\n\r\n", strings.Repeat("\x00\xff\x1b[", 100_000), "<", "<999>1 - - - - - -",
-		} {
-			conn, err := net.Dial("tcp", ourAddress+":514")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			_, _ = conn.Write([]byte(junk))
-			_ = conn.Close()
-		}
-	})
-	var lines []string
-	for i := range 1000 { // a thousand sources, one line each
-		lines = append(lines, refusal(fmt.Sprintf("10.9.%d.%d", i/256, i%256)))
-	}
-	send(t, pbx, ourAddress+":514", lines...)
-	send(t, pbx, ourAddress+":514", repeat(refusal("198.51.100.14"), 5)...)
-	b.AwaitBan("198.51.100.14/32")
-	if n := b.Count("udp", "delivered"); n != 1005 {
-		t.Errorf("%d of the honest lines were delivered, want 1005", n)
-	}
 }
