@@ -184,7 +184,7 @@ func BenchmarkRestart(b *testing.B) {
 	b.ReportMetric(own.Seconds()/peer.Seconds(), "ratio")
 }
 
-// BenchmarkRest reports the anonymous memory of a daemon, and of its journal
+// BenchmarkAtRest reports the anonymous memory of a daemon, and of its journal
 // reader, that remembers 50,000 offenders and has nothing to do.
 func BenchmarkAtRest(b *testing.B) {
 	nfttest.Need(b)
@@ -227,59 +227,4 @@ func rssAnon(b *testing.B, pid int) float64 {
 		b.Fatal(err)
 	}
 	return kilobytes / 1024
-}
-
-// BenchmarkFlood sends datagrams for five seconds from the same machine, as many
-// as 200,000 a second, and reports what became of them.
-func BenchmarkFlood(b *testing.B) {
-	for _, kind := range []struct {
-		name string
-		line func(i int) string
-	}{
-		{"no match", func(int) string {
-			return "<30>Nov 23 10:11:12 host systemd[1]: Started session-42.scope - Session 42 of User alice, and some more of it."
-		}},
-		{"attacks", func(i int) string {
-			return fmt.Sprintf("<86>sshd[7]: Failed password for root from 10.%d.%d.%d port 4 ssh2", i>>16&255, i>>8&255, i&255)
-		}},
-	} {
-		b.Run(kind.name, func(b *testing.B) {
-			d := benchBailiff(b, "[source.journald]\nenabled = false\n"+loopbackListener+jailSSH)
-			d.Start()
-			conn, err := net.Dial("udp", "127.0.0.1:5514")
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer conn.Close()
-			lines := make([][]byte, 1<<17)
-			for i := range lines {
-				lines[i] = []byte(kind.line(i))
-			}
-			sent := uint64(0)
-			var took time.Duration
-			for b.Loop() {
-				sent = 0
-				start := time.Now()
-				for took = 0; took < 5*time.Second; took = time.Since(start) {
-					for due := uint64(took.Seconds() * 200_000); sent < due; sent++ {
-						if _, err := conn.Write(lines[sent%uint64(len(lines))]); err != nil {
-							b.Fatal(err)
-						}
-					}
-				}
-			}
-			Eventually(b, "the queue to be empty", func() bool {
-				return d.Count("udp", "received")+d.Count("udp", "lost") >= sent && d.Status().Queue.Length == 0
-			})
-			dropped := uint64(0)
-			for _, c := range d.Status().Queue.Dropped {
-				dropped += c.N
-			}
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(float64(sent)/took.Seconds(), "sent/s")
-			b.ReportMetric(float64(d.Count("udp", "lost")), "lost-in-kernel")
-			b.ReportMetric(float64(dropped), "dropped-and-counted")
-			b.ReportMetric(float64(sent)-float64(d.Count("udp", "received")+d.Count("udp", "lost")), "unaccounted")
-		})
-	}
 }

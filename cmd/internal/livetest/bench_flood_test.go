@@ -1,0 +1,126 @@
+package livetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// burst is how many datagrams one system call sends.
+const burst = 64
+
+// sender sends datagrams to the loopback listener, a burst with each system call:
+// with a call for each it could not send 200,000 a second beside the receiver.
+type sender struct {
+	fd       int
+	messages [burst]struct { // struct mmsghdr of sendmmsg(2)
+		unix.Msghdr
+		n uint32
+	}
+	pieces [burst]unix.Iovec
+}
+
+func newSender(b *testing.B) *sender {
+	b.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 5514}); err != nil {
+		b.Fatal(err)
+	}
+	return &sender{fd: fd}
+}
+
+// send sends at most burst lines and returns how many the kernel took.
+func (s *sender) send(b *testing.B, lines [][]byte) uint64 {
+	b.Helper()
+	for i, line := range lines {
+		s.pieces[i].Base = &line[0]
+		s.pieces[i].SetLen(len(line))
+		s.messages[i].Iov = &s.pieces[i]
+		s.messages[i].SetIovlen(1)
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.messages)), uintptr(len(lines)), 0, 0, 0)
+	if errno != 0 {
+		b.Fatal(errno)
+	}
+	return uint64(n)
+}
+
+// flood sends 200,000 lines a second, or as many as it can, for five seconds,
+// and returns how many those were and how long it took.
+func (s *sender) flood(b *testing.B, line func(i uint64) []byte) (sent uint64, took time.Duration) {
+	b.Helper()
+	const perSecond = 200_000
+	lines := make([][]byte, 0, burst)
+	for start := time.Now(); took < 5*time.Second; took = time.Since(start) {
+		due := uint64(took.Seconds() * perSecond)
+		if due < sent+burst {
+			time.Sleep(burst * time.Second / perSecond)
+			continue
+		}
+		lines = lines[:0]
+		for i := range uint64(burst) {
+			lines = append(lines, line(sent+i))
+		}
+		sent += s.send(b, lines)
+	}
+	return sent, took
+}
+
+// BenchmarkFlood reports what became of 200,000 datagrams a second, sent from
+// the same machine. Of attacks each is of another address and banned at once,
+// so that the decisions can be counted.
+func BenchmarkFlood(b *testing.B) {
+	ordinary := []byte("<30>Nov 23 10:11:12 host systemd[1]: Started session-42.scope - Session 42 of User alice, and some more of it.")
+	var attacks [2 * burst][]byte // more than are on their way at once
+	for _, kind := range []struct {
+		name string
+		line func(i uint64) []byte
+	}{
+		{"no match", func(uint64) []byte { return ordinary }},
+		{"attacks", func(i uint64) []byte {
+			line := &attacks[i%uint64(len(attacks))]
+			*line = fmt.Appendf((*line)[:0], "<86>sshd[7]: Failed password for root from 10.%d.%d.%d port 4 ssh2", i>>16&255, i>>8&255, i&255)
+			return *line
+		}},
+	} {
+		b.Run(kind.name, func(b *testing.B) {
+			d := benchBailiff(b, "[source.journald]\nenabled = false\n"+loopbackListener+"[jail.ssh]\npacks = [\"sshd\"]\nmax_retry = 1\nban_time = \"1h\"\n")
+			d.Start()
+			s := newSender(b)
+			var sent uint64
+			var took time.Duration
+			for b.Loop() {
+				sent, took = s.flood(b, kind.line)
+			}
+			lost := func() uint64 { return d.Count("udp", "lost") }
+			Eventually(b, "the queue to be empty", func() bool {
+				return d.Count("udp", "received")+lost() >= sent && d.Status().Queue.Length == 0
+			})
+			var dropped, banned, matched uint64
+			status := d.Status()
+			for _, c := range status.Queue.Dropped {
+				dropped += c.N
+			}
+			for _, j := range status.Jails {
+				banned += j.Bans
+			}
+			for _, p := range status.Packs {
+				matched += p.Matches
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(sent)/took.Seconds(), "sent/s")
+			b.ReportMetric(float64(lost()), "lost-in-kernel")
+			b.ReportMetric(float64(dropped), "dropped-and-counted")
+			b.ReportMetric(float64(banned), "decided")
+			b.ReportMetric(float64(sent)-float64(d.Count("udp", "received")+lost()), "unaccounted")
+			b.ReportMetric(float64(matched)-float64(banned+dropped), "undecided")
+		})
+	}
+}
