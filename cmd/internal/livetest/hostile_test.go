@@ -47,42 +47,6 @@ func TestHostileSender(t *testing.T) {
 	}
 }
 
-// TestManySenders holds more connections open than bailiff serves at a time.
-func TestManySenders(t *testing.T) {
-	nfttest.Need(t)
-	nfttest.Fresh(t)
-	nfttest.Address(t, ourAddress)
-	pbx := nfttest.NewHost(t, "pbx", pbxAddress)
-	b := newBailiff(t, pbxListeners+jailSSH)
-	b.Start()
-	const served, tooMany = 1024, 76
-	var conns []net.Conn
-	t.Cleanup(func() {
-		for _, c := range conns {
-			_ = c.Close()
-		}
-	})
-	pbx.Do(t, func() {
-		for range served + tooMany {
-			c, err := net.Dial("tcp", ourAddress+":514")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			conns = append(conns, c)
-		}
-	})
-	Eventually(t, "those beyond the limit to be turned away", func() bool {
-		return b.Count("tcp", "refused", "connections over limit") >= tooMany
-	})
-	for _, c := range conns[:5] {
-		if _, err := c.Write([]byte(refusal("198.51.100.19") + "\n")); err != nil {
-			t.Error(err)
-		}
-	}
-	b.AwaitBan("198.51.100.19/32")
-}
-
 // TestControlBytes has an offender choose a name that would clear the screen of who
 // looks at it, or would show a line that nobody wrote.
 func TestControlBytes(t *testing.T) {
