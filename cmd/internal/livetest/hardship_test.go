@@ -150,27 +150,6 @@ func fill(t *testing.T, path string) {
 	}
 }
 
-// TestStateGone takes the state directory away from under the daemon, which goes on
-// without, says so, and ends when it is told to.
-func TestStateGone(t *testing.T) {
-	nfttest.Need(t)
-	nfttest.Fresh(t)
-	b := newBailiff(t, jailless+jailSSH)
-	b.Start()
-	offend(b, "198.51.100.15")
-	if err := os.RemoveAll(filepath.Join(b.Dir, "state")); err != nil {
-		t.Fatal(err)
-	}
-	offend(b, "198.51.100.16")
-	if s := b.Status().Store; s.OK || s.Hint == "" {
-		t.Errorf("status shows no trouble of the store: %+v", s)
-	}
-	b.Stop()
-	if !inKernel(t, "198.51.100.15") || !inKernel(t, "198.51.100.16") {
-		t.Error("bans ended with bailiff")
-	}
-}
-
 // offend has an address refused five times by way of the loopback listener, and
 // waits for its ban.
 func offend(b *Bailiff, addr string) {
