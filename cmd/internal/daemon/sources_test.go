@@ -73,13 +73,13 @@ func TestSourceComesBack(t *testing.T) {
 				t.Errorf("after %v the status is %+v, want ok %v after %d errors", tt.at, s.Part, tt.ok, tt.errors)
 			}
 		}
+		stop()
+		<-done
 		want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 16 * time.Second, 17*time.Second + time.Hour}
 		for i, at := range source.started {
 			if at.Sub(began) != want[i] {
 				t.Errorf("run %d began after %v, want %v", i, at.Sub(began), want[i])
 			}
 		}
-		stop()
-		<-done
 	})
 }
