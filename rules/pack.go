@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 
@@ -20,6 +22,11 @@ type Pack struct {
 	// Name is what jails call it, Description is for people, and File is
 	// where it was read from.
 	Name, Description, File string
+	// Version rises with each change of the pack; 0 if it states none.
+	Version int
+	// Needs says what must be switched on at the daemon for the pack to see
+	// anything; empty if nothing must.
+	Needs string
 	// Rules are its rules in the order of the file.
 	Rules []*Rule
 
@@ -53,6 +60,8 @@ type sample struct {
 type packFile struct {
 	Pack struct {
 		Name, Description string
+		Version           int
+		Needs, Evidence   string
 		Cut               int
 		Match             struct {
 			Identifier, Unit []string
@@ -67,6 +76,7 @@ type packFile struct {
 
 type ruleFile struct {
 	Name, Event, Service, Witness string
+	Evidence                      string
 	PerAttempt                    *int `toml:"per_attempt"`
 	Weight, Cut                   *int
 	Identifier                    []string
@@ -134,9 +144,9 @@ func decodeError(file string, err error) *Error {
 // keys are the known keys of each table.
 var keys = map[string][]string{
 	"":            {"pack", "rule"},
-	"pack":        {"name", "description", "cut", "match", "types", "define"},
+	"pack":        {"name", "description", "version", "needs", "evidence", "cut", "match", "types", "define"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
-	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "cut", "identifier", "pattern", "regex", "account", "sample"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "pattern", "regex", "account", "sample"},
 	"rule.sample": {"line", "addr", "account", "match", "ambiguous", "identifier"},
 }
 
@@ -166,7 +176,16 @@ var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // pack checks the document and makes the pack of it.
 func (f *packFile) pack(p *problems) *Pack {
-	pack := &Pack{Name: f.Pack.Name, Description: f.Pack.Description, File: p.file, lines: p.lines}
+	pack := &Pack{
+		Name: f.Pack.Name, Description: f.Pack.Description, File: p.file,
+		Version: f.Pack.Version, Needs: strings.TrimSpace(f.Pack.Needs), lines: p.lines,
+	}
+	if f.Pack.Version < 0 {
+		p.add("pack.version", "", fmt.Errorf("version %d is negative", f.Pack.Version))
+	}
+	if f.Pack.Evidence != "" && !slices.Contains(evidences, f.Pack.Evidence) {
+		p.add("pack.evidence", "", unknown("evidence", f.Pack.Evidence, evidences))
+	}
 	if !nameShape.MatchString(f.Pack.Name) {
 		p.add("pack.name", "", hinted{fmt.Sprintf("pack name %q is not one", f.Pack.Name), "use letters, digits, - and _"})
 	}
@@ -249,6 +268,9 @@ func (g *grammar) check(p *problems) {
 // events are the spellings of Event.
 var events = []string{Failure.String(), Success.String(), Challenge.String(), Ignore.String(), Info.String()}
 
+// evidences are the spellings of Evidence.
+var evidences = []string{Spoofable.String(), Proven.String()}
+
 // compile checks the rule at path at and compiles its patterns.
 func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *compiledRule {
 	bad := func(key string, err error) { p.add(at+"."+key, r.Name, err) }
@@ -272,6 +294,12 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 		bad("event", unknown("event", r.Event, events))
 	}
 	c.Event = Event(max(0, event))
+	switch class := cmp.Or(r.Evidence, f.Pack.Evidence); {
+	case r.Evidence != "" && !slices.Contains(evidences, r.Evidence):
+		bad("evidence", unknown("evidence", r.Evidence, evidences))
+	default:
+		c.Evidence = Evidence(max(0, slices.Index(evidences, class)))
+	}
 	if c.Service == "" {
 		c.Service = f.Pack.Name
 	}

@@ -57,6 +57,11 @@ func TestParseErrors(t *testing.T) {
 			`12: unknown key "lien"; did you mean "line"?`,
 			`14: unknown key "speed"`,
 		}},
+		{"evidence", "[pack]\nname = \"door\"\nevidence = \"prove\"\nversion = -1\nmatch.identifier = [\"doord\"]\n" + rule + "pattern = \"<addr>\"\nevidence = \"sure\"\n", []string{
+			`3: unknown evidence "prove"; did you mean "proven"?`,
+			`4: version -1 is negative`,
+			`10: rule r: unknown evidence "sure"`,
+		}},
 		{"keys in other letters", pack + "Unit = [\"x\"]\n" + rule + "Pattern = \"<addr>\"\n", []string{
 			`5: unknown key "Unit"; did you mean "unit"?`,
 			`9: unknown key "Pattern"; did you mean "pattern"?`,

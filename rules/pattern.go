@@ -22,6 +22,8 @@ var builtin = map[string]string{
 	"quoted":  `[^"]*`,
 	"squoted": `[^']*`,
 	"text":    `.*`,
+	"uri":     `[^\s<>"]+`,
+	"user":    `.*`,
 	"word":    `\S+`,
 }
 

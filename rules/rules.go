@@ -47,6 +47,31 @@ func (e Event) String() string {
 	return "event?"
 }
 
+// Evidence says how sure it is that the peer of a line sent what the line is
+// about.
+type Evidence uint8
+
+// The classes of evidence, spelled in TOML as spoofable and proven.
+const (
+	// Spoofable may have been sent by anybody in the peer's name: a single UDP
+	// packet. It is the class of what states none.
+	Spoofable Evidence = iota
+	// Proven came over TCP or TLS, or answered a challenge that was sent to
+	// the peer.
+	Proven
+)
+
+// String returns the TOML spelling.
+func (e Evidence) String() string {
+	switch e {
+	case Spoofable:
+		return "spoofable"
+	case Proven:
+		return "proven"
+	}
+	return "evidence?"
+}
+
 // Rule is what a match carries of the rule that made it. Rules are shared and
 // never change after Compile.
 type Rule struct {
@@ -64,6 +89,8 @@ type Rule struct {
 	PerAttempt int
 	// Weight is how many attempts one attempt counts for; at least 1.
 	Weight int
+	// Evidence is the class of what the rule reads; see Match.Evidence.
+	Evidence Evidence
 }
 
 // String returns "pack/name".
@@ -96,6 +123,15 @@ type Match struct {
 	Line string
 	// Spoofable is the entry's.
 	Spoofable bool
+}
+
+// Evidence is the class of the match: the weaker of the rule's and that of the
+// way by which the line came.
+func (m *Match) Evidence() Evidence {
+	if m.Spoofable {
+		return Spoofable
+	}
+	return m.Rule.Evidence
 }
 
 // Ambiguous says that the line has more than one reading and must ban nobody.
