@@ -31,8 +31,8 @@ const (
 	maxFile = 1 << 20
 )
 
-// Config is a configuration that holds together in itself. Whether the packs of
-// its jails exist, Validate says.
+// Config is a configuration that holds together in itself. Whether it fits the
+// packs that there are, Resolve says.
 type Config struct {
 	// File is what was read; empty for the built-in configuration.
 	File string
@@ -53,8 +53,11 @@ type Config struct {
 	BanTime time.Duration
 	// Jails are in the order of the file.
 	Jails []Jail
+	// Units are the systemd units (globs) whose journal entries a pack believes
+	// instead of its own, by the pack's name.
+	Units map[string][]string
 
-	lines tomlkeys.Lines // for what Validate finds
+	lines tomlkeys.Lines // for what Resolve finds
 }
 
 // NeverBan is what no ban may touch.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -104,7 +103,12 @@ func TestDefault(t *testing.T) {
 			Scheme: "unixgram", Path: "/run/bailiff/log.sock",
 			AllowUID: defaultUIDs(), MaxSkew: 5 * time.Second,
 		}},
+		Units: map[string][]string{},
 		Jails: []Jail{
+			{Enabled: true, Jail: decide.Jail{
+				Name: "others", Packs: []string{Others},
+				MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx", Packs: []string{"asterisk"},
 				MaxRetry: 5, FindTime: time.Minute, BanTime: 10 * time.Minute,
@@ -125,7 +129,7 @@ func TestDefault(t *testing.T) {
 	if d := diff(want, parseGood(t, "empty.toml")); d != "" {
 		t.Errorf("an empty file (-want +got):\n%s", d)
 	}
-	if err := Default().Validate([]string{"sshd", "asterisk"}); err != nil {
+	if _, err := Default().Resolve([]string{"sshd", "asterisk"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -147,7 +151,7 @@ func TestDesign(t *testing.T) {
 			Trust:     "protected", MaxSkew: 5 * time.Second,
 		},
 	}
-	pbx, slow, sshd := want.Jails[0], want.Jails[1], want.Jails[2]
+	pbx, slow, sshd := want.Jails[1], want.Jails[2], want.Jails[3]
 	want.Jails = []Jail{sshd, pbx, slow} // as in the file
 	if d := diff(want, parseGood(t, "design.toml")); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -213,27 +217,6 @@ func TestListen(t *testing.T) {
 	}
 }
 
-func TestValidateNamesTheUnknownPack(t *testing.T) {
-	c, err := Parse("b.toml", []byte("[jail.a]\npacks = [\n  'sshd',\n  'asterix',\n  'qqqqq',\n]\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = c.Validate([]string{"sshd", "asterisk"})
-	want := `b.toml:4: jail.a.packs: there is no pack "asterix"
-b.toml:5: jail.a.packs: there is no pack "qqqqq"`
-	if fmt.Sprint(err) != want {
-		t.Errorf("Validate = %v, want\n%s", err, want)
-	}
-	var errs Errors
-	if !errors.As(err, &errs) || errs.Hint() != "did you mean \"asterisk\"?\nthere are: asterisk, sshd" {
-		t.Errorf("hints: %q", errs.Hint())
-	}
-	err = Default().Validate([]string{"sshd"})
-	if !strings.Contains(fmt.Sprint(err), "built-in configuration: jail.pbx.packs") {
-		t.Errorf("Validate of the built-in configuration = %v", err)
-	}
-}
-
 // TestExample holds the example of the documentation to what it claims: it shows
 // the built-in configuration, and with its examples switched on it loads too.
 func TestExample(t *testing.T) {
@@ -246,14 +229,14 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	pbx, slow, sshd := want.Jails[0], want.Jails[1], want.Jails[2]
-	want.Jails = []Jail{sshd, pbx, slow}
+	others, pbx, slow, sshd := want.Jails[0], want.Jails[1], want.Jails[2], want.Jails[3]
+	want.Jails = []Jail{sshd, pbx, slow, others}
 	if d := diff(want, got); d != "" {
 		t.Errorf("(-built-in +example):\n%s", d)
 	}
 
 	// What is commented out is a key, a table, or an element of never_ban.
-	uncomment := regexp.MustCompile(`(?m)^( *)# ("|\[\[|[a-z_]+ +?=)`)
+	uncomment := regexp.MustCompile(`(?m)^( *)# ("|\[\[|\[pack|[a-z_]+ +?=)`)
 	all := uncomment.ReplaceAllString(string(text), "$1$2")
 	all = strings.ReplaceAll(all, "\nrules_dir", "\n# rules_dir") // need not exist here
 	all = strings.ReplaceAll(all, `"root", "syslog"`, `"root"`)   // nor this user
@@ -261,7 +244,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
-	if len(got.Syslog) != 3 || len(got.NeverBan.Prefixes) != 2 || len(got.NeverBan.Sets) != 1 || len(got.Jails[2].Ports) != 2 {
+	if len(got.Syslog) != 3 || len(got.NeverBan.Prefixes) != 2 || len(got.NeverBan.Sets) != 1 || len(got.Jails[2].Ports) != 2 || len(got.Units["asterisk"]) != 1 {
 		t.Errorf("not everything was switched on: %+v", got)
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"bailiff/decide"
-	"bailiff/rules/tomlkeys"
 )
+
+// Others, among the packs of a jail, stands for every pack that no jail names.
+const Others = "*"
 
 // builtinJails are the jails of a file that names none.
 func builtinJails() map[string]any {
@@ -16,6 +18,7 @@ func builtinJails() map[string]any {
 		"sshd":     map[string]any{"packs": []any{"sshd"}},
 		"pbx":      map[string]any{"packs": []any{"asterisk"}, "find_time": "60s"},
 		"pbx-slow": map[string]any{"packs": []any{"asterisk"}, "max_retry": int64(20), "find_time": "10m"},
+		"others":   map[string]any{"packs": []any{Others}},
 	}
 }
 
@@ -117,32 +120,4 @@ func parsePort(text string) (decide.Port, bool) {
 		return decide.Port{}, false
 	}
 	return decide.Port{Proto: proto, Port: uint16(n)}, true
-}
-
-// Validate says which jails name a pack that is not among packs. The error is an
-// Errors. Jails that are not enabled are looked at too: a typing mistake does not
-// get better by waiting.
-func (c *Config) Validate(packs []string) error {
-	file := c.File
-	if file == "" {
-		file = "built-in configuration"
-	}
-	var errs []*Error
-	for _, j := range c.Jails {
-		for i, pack := range j.Packs {
-			if slices.Contains(packs, pack) {
-				continue
-			}
-			key := "jail." + j.Name + ".packs"
-			element := key + "[" + strconv.Itoa(i) + "]"
-			e := &Error{File: file, Line: c.lines[element], Key: key, Msg: "there is no pack " + strconv.Quote(pack)}
-			if n := tomlkeys.Nearest(pack, packs); n != "" {
-				e.hint = "did you mean " + strconv.Quote(n) + "?"
-			} else {
-				e.hint = "there are: " + strings.Join(slices.Sorted(slices.Values(packs)), ", ")
-			}
-			errs = append(errs, e)
-		}
-	}
-	return sorted(errs)
 }

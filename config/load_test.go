@@ -97,7 +97,7 @@ func TestDefaultPathMayBeMissing(t *testing.T) {
 		t.Skip(DefaultPath + " exists on this machine")
 	}
 	c, err := Load("")
-	if err != nil || c.File != "" || len(c.Jails) != 3 {
+	if err != nil || c.File != "" || len(c.Jails) != 4 {
 		t.Errorf("Load = %+v, %v, want the built-in configuration", c, err)
 	}
 }

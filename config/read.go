@@ -38,6 +38,7 @@ func (r *reader) config(values map[string]any) *Config {
 	base := defaults(t)
 	c.BanTime = base.BanTime
 	c.Jails = jails(t, base)
+	c.Units = homes(t.sub("pack"))
 	t.done()
 	return c
 }

@@ -14,12 +14,12 @@ func (p *Pack) Check() error {
 	if err != nil {
 		return err
 	}
-	found := &problems{file: p.File, lines: p.lines}
+	found := &problems{}
 	for _, r := range p.rules {
 		for i := range r.samples {
 			s := &r.samples[i]
 			if err := s.run(set, r); err != nil {
-				found.add(s.path+".line", r.Name, err)
+				found.errs = append(found.errs, r.from.fault(s.path+".line", r.Name, err))
 			}
 		}
 	}

@@ -49,26 +49,38 @@ func unknown(what, name string, known []string) error {
 	return h
 }
 
-// problems collects the errors of one file.
-type problems struct {
+// origin is a file and where its keys stand.
+type origin struct {
 	file  string
 	lines lines
-	errs  []*Error
 }
 
-// add notes an error about the key at path.
-func (p *problems) add(path, rule string, err error) {
-	e := &Error{File: p.file, Line: p.lines.of(path), Rule: rule, Msg: err.Error()}
+// fault is an error about the key at path.
+func (o origin) fault(path, rule string, err error) *Error {
+	e := &Error{File: o.file, Line: o.lines.of(path), Rule: rule, Msg: err.Error()}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
 		e.Remedy = h.Hint()
 	}
-	p.errs = append(p.errs, e)
+	return e
+}
+
+// problems collects the errors of one file, and of those that it builds on.
+type problems struct {
+	origin
+	errs []*Error
+}
+
+// add notes an error about the key at path of the file.
+func (p *problems) add(path, rule string, err error) {
+	p.errs = append(p.errs, p.fault(path, rule, err))
 }
 
 // err returns all errors in the order of the file, nil if there are none.
 func (p *problems) err() error {
-	slices.SortStableFunc(p.errs, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(p.errs, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 	errs := make([]error, len(p.errs))
 	for i, e := range p.errs {
 		errs[i] = e

@@ -40,9 +40,15 @@ func Embedded() ([]*Pack, error) {
 	return packs, nil
 }
 
+// Source returns the text of a shipped pack; false if none has the name.
+func Source(name string) ([]byte, bool) {
+	data, err := shipped.ReadFile("packs/" + name + ".toml")
+	return data, err == nil
+}
+
 // sampled returns an error for each rule without a sample.
 func (p *Pack) sampled() error {
-	found := &problems{file: p.File, lines: p.lines}
+	found := &problems{origin: p.origin}
 	for i, r := range p.rules {
 		if len(r.samples) == 0 {
 			found.add(fmt.Sprintf("rule[%d]", i), r.Name, errors.New("the rule has no sample"))
@@ -51,11 +57,17 @@ func (p *Pack) sampled() error {
 	return found.err()
 }
 
-// LoadDir reads the packs *.toml of a directory, sorted by file name. A file must
+// file is a pack that was not read yet.
+type file struct {
+	path string
+	data []byte
+}
+
+// readDir reads the files *.toml of a directory, sorted by name. A file must
 // belong to root or to the user that runs, and nobody else may write to it or to the
-// directory: rules decide who is banned. The error joins those of all files;
-// it wraps [fs.ErrNotExist] if there is no directory.
-func LoadDir(dir string) ([]*Pack, error) {
+// directory: rules decide who is banned. The error joins those of all files; it
+// wraps [fs.ErrNotExist] if there is no directory.
+func readDir(dir string) ([]file, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read rules: %w", err)
@@ -67,23 +79,21 @@ func LoadDir(dir string) ([]*Pack, error) {
 	if err := trusted(dir, info); err != nil {
 		return nil, err
 	}
-	var packs []*Pack
+	var files []file
 	var errs []error
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), ".") || filepath.Ext(entry.Name()) != ".toml" {
 			continue
 		}
-		p, err := load(filepath.Join(dir, entry.Name()))
-		packs, errs = append(packs, p), append(errs, err)
+		path := filepath.Join(dir, entry.Name())
+		data, err := read(path)
+		files, errs = append(files, file{path, data}), append(errs, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return packs, nil
+	return files, errors.Join(errs...)
 }
 
-// load reads one file that its owner alone may have written.
-func load(path string) (*Pack, error) {
+// read reads one file that its owner alone may have written.
+func read(path string) ([]byte, error) {
 	// Opening a pipe would wait for somebody to write into it.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -104,7 +114,7 @@ func load(path string) (*Pack, error) {
 	if _, err := file.ReadAt(data, 0); err != nil {
 		return nil, unreadable(path, err)
 	}
-	return Parse(path, data)
+	return data, nil
 }
 
 // unreadable is the error of a pack that cannot even be read.

@@ -32,12 +32,14 @@ type Pack struct {
 
 	rules []*compiledRule
 	trust trust
-	lines lines
+	head  packHead // for what extends the pack
+	origin
 }
 
 // compiledRule is a rule with the ways to read it.
 type compiledRule struct {
 	*Rule
+	from        origin
 	identifiers []string
 	cut         int // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
@@ -58,20 +60,24 @@ type sample struct {
 
 // packFile is the TOML document.
 type packFile struct {
-	Pack struct {
-		Name, Description string
-		Version           int
-		Needs, Evidence   string
-		Cut               int
-		Match             struct {
-			Identifier, Unit []string
-			UID              []int
-			AnyUnit          bool `toml:"any_unit"`
-		}
-		Types  map[string]string
-		Define map[string]oneOrMore
-	}
+	Pack packHead
 	Rule []ruleFile
+}
+
+type packHead struct {
+	Name, Description string
+	Version           int
+	Extends           string
+	Disable           []string
+	Needs, Evidence   string
+	Cut               int
+	Match             struct {
+		Identifier, Unit []string
+		UID              []int
+		AnyUnit          bool `toml:"any_unit"`
+	}
+	Types  map[string]string
+	Define map[string]oneOrMore
 }
 
 type ruleFile struct {
@@ -106,17 +112,34 @@ func (o *oneOrMore) UnmarshalTOML(v any) error {
 	return nil
 }
 
-// Parse reads a pack; file is for messages only. The error joins every [*Error]
-// found, in the order of the file.
-func Parse(file string, data []byte) (*Pack, error) {
-	p := &problems{file: file, lines: lines(tomlkeys.Locate(string(data)))}
+// Parse reads a pack that stands for itself; file is for messages only. The error
+// joins every [*Error] found, in the order of the file. A pack that extends another
+// is read by [Library.Parse].
+func Parse(file string, data []byte) (*Pack, error) { return new(Library).Parse(file, data) }
+
+// parsePack reads a pack; base returns the pack of a name, for the one it extends.
+func parsePack(file string, data []byte, base func(name string) (*Pack, error)) (*Pack, error) {
+	p := &problems{origin: origin{file: file, lines: lines(tomlkeys.Locate(string(data)))}}
 	var f packFile
 	meta, err := toml.Decode(string(data), &f)
 	if err != nil {
 		return nil, decodeError(file, err)
 	}
 	p.unknownKeys(meta)
+	var extended *Pack
+	if f.Pack.Extends != "" {
+		if extended, err = base(f.Pack.Extends); err != nil {
+			p.add("pack.extends", "", err)
+			return nil, p.err()
+		}
+		f.Pack.inherit(extended, p)
+	} else if len(f.Pack.Disable) > 0 {
+		p.add("pack.disable", "", hinted{"there is nothing to disable rules of", "write extends = \"NAME\" for the pack whose rules these are"})
+	}
 	pack := f.pack(p)
+	if extended != nil {
+		pack.extend(extended, &f, p)
+	}
 	if err := p.err(); err != nil {
 		return nil, err
 	}
@@ -144,7 +167,7 @@ func decodeError(file string, err error) *Error {
 // keys are the known keys of each table.
 var keys = map[string][]string{
 	"":            {"pack", "rule"},
-	"pack":        {"name", "description", "version", "needs", "evidence", "cut", "match", "types", "define"},
+	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "match", "types", "define"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
 	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "pattern", "regex", "account", "sample"},
 	"rule.sample": {"line", "addr", "account", "match", "ambiguous", "identifier"},
@@ -178,7 +201,7 @@ var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 func (f *packFile) pack(p *problems) *Pack {
 	pack := &Pack{
 		Name: f.Pack.Name, Description: f.Pack.Description, File: p.file,
-		Version: f.Pack.Version, Needs: strings.TrimSpace(f.Pack.Needs), lines: p.lines,
+		Version: f.Pack.Version, Needs: strings.TrimSpace(f.Pack.Needs), head: f.Pack, origin: p.origin,
 	}
 	if f.Pack.Version < 0 {
 		p.add("pack.version", "", fmt.Errorf("version %d is negative", f.Pack.Version))
@@ -210,7 +233,7 @@ func (f *packFile) pack(p *problems) *Pack {
 		g.define[name] = alternatives
 	}
 	g.check(p)
-	if len(f.Rule) == 0 {
+	if len(f.Rule) == 0 && len(f.Pack.Disable) == 0 {
 		p.add("pack", "", errors.New("the pack has no rule"))
 	}
 	seen := make(map[string]bool)
@@ -279,6 +302,7 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 			Pack: f.Pack.Name, Name: r.Name, Service: r.Service, Witness: r.Witness,
 			PerAttempt: atLeastOne(r.PerAttempt, "per_attempt", bad), Weight: atLeastOne(r.Weight, "weight", bad),
 		},
+		from:        p.origin,
 		identifiers: r.Identifier,
 		cut:         f.Pack.Cut,
 		samples:     r.Sample,

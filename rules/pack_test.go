@@ -2,11 +2,7 @@ package rules
 
 import (
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -157,63 +153,6 @@ func TestCheck(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestLoadDir(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, data string, mode fs.FileMode) {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("b.toml", doorPack, 0o644)
-	write("a.toml", strings.Replace(doorPack, `"door"`, `"gate"`, 1), 0o600)
-	write("c.toml.bak", "not read", 0o666)
-	write(".d.toml", "not read", 0o666)
-	packs, err := LoadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, p := range packs {
-		names = append(names, p.Name+" "+filepath.Base(p.File))
-	}
-	if diff := cmp.Diff([]string{"gate a.toml", "door b.toml"}, names); diff != "" {
-		t.Error(diff)
-	}
-
-	write("b.toml", doorPack, 0o664)
-	write("e.toml", "[pack]", 0o600)
-	if err := errors.Join(
-		os.Mkdir(filepath.Join(dir, "f.toml"), 0o700),
-		os.Symlink("nowhere", filepath.Join(dir, "g.toml")),
-		syscall.Mkfifo(filepath.Join(dir, "h.toml"), 0o600), // nobody will ever write into it
-	); err != nil {
-		t.Fatal(err)
-	}
-	_, err = LoadDir(dir)
-	for _, want := range []string{
-		"b.toml: mode 0664 lets others than the owner write to it", "e.toml:1: ",
-		"f.toml: not a regular file", "g.toml: no such file or directory", "h.toml: not a regular file",
-	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("not all errors told: %v, want %q", err, want)
-		}
-	}
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if _, err = LoadDir(dir); err == nil || !strings.Contains(err.Error(), "mode 0777") {
-		t.Errorf("a directory of everybody's: %v", err)
-	}
-	if _, err = LoadDir(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no directory: %v", err)
 	}
 }
 

@@ -45,6 +45,7 @@ type checkReport struct {
 	OK     bool         `json:"ok"`
 	Config string       `json:"config,omitempty"`
 	Packs  []checkPack  `json:"packs"`
+	Notes  []string     `json:"notes,omitempty"`
 	Errors []checkError `json:"errors"`
 
 	errs []error
@@ -72,23 +73,31 @@ func (r *checkReport) configuration(path string) {
 	if r.Config == "" {
 		r.Config = "built-in configuration"
 	}
-	packs, err := daemon.Packs(c)
+	library, err := daemon.Library(c)
 	if err != nil {
 		r.errs = append(r.errs, err)
 		return
 	}
-	var names []string
-	for _, p := range packs {
+	for _, p := range library.Packs {
 		r.pack(p)
-		names = append(names, p.Name)
 	}
-	r.errs = append(r.errs, c.Validate(names))
+	for _, s := range library.Stale {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s hides a newer pack: it is version %d of %s, and version %d is shipped (bailiff rules show --source %s)",
+			s.File, s.Version, s.Pack, s.Shipped, s.Pack))
+	}
+	_, err = c.Resolve(library.Names())
+	r.errs = append(r.errs, err)
 }
 
 // files checks packs one by one.
 func (r *checkReport) files(paths []string) {
+	library, err := rules.Shipped()
+	if err != nil {
+		r.errs = append(r.errs, err)
+		return
+	}
 	for _, path := range paths {
-		p, err := readPack(path)
+		p, err := readPack(library, path)
 		if err != nil {
 			r.errs = append(r.errs, err)
 			continue
@@ -129,6 +138,9 @@ func (r *checkReport) print(cmd *cobra.Command, asJSON bool) error {
 	}
 	for _, p := range r.Packs {
 		fmt.Fprintf(out, "ok  %s, pack %s, %d rules\n", p.File, p.Name, p.Rules)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(out, "note  %s\n", note)
 	}
 	if err != nil {
 		report(cmd.ErrOrStderr(), err)

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"bailiff/cmd/internal/daemon"
-	"bailiff/config"
 	"bailiff/rules"
 )
 
@@ -14,26 +12,16 @@ import (
 // Names are looked up as the daemon does: what lies in rules_dir comes before
 // what is shipped.
 func (f *flags) matcher(names []string) (*rules.Set, error) {
-	if len(names) == 0 && f.config == "" {
-		shipped, err := rules.Embedded()
-		if err != nil {
-			return nil, err
-		}
-		return rules.Compile(shipped...)
-	}
-	var known []*rules.Pack
-	if len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return !isFile(name) }) {
-		var err error
-		if known, err = f.configuredPacks(); err != nil {
-			return nil, err
-		}
+	library, err := f.library(names)
+	if err != nil {
+		return nil, err
 	}
 	if len(names) == 0 {
-		return rules.Compile(known...)
+		return rules.Compile(library.Packs...)
 	}
 	var packs []*rules.Pack
 	for _, name := range names {
-		pack, err := findPack(known, name)
+		pack, err := findPack(library, name)
 		if err != nil {
 			return nil, err
 		}
@@ -47,38 +35,31 @@ func isFile(name string) bool {
 	return strings.Contains(name, "/") || strings.HasSuffix(name, ".toml")
 }
 
-// configuredPacks returns all packs that jails may name.
-func (f *flags) configuredPacks() ([]*rules.Pack, error) {
-	c, err := config.Load(f.config)
-	if err != nil {
-		return nil, err
+// library returns the packs to find names in: all that jails may name, or only the
+// shipped ones if neither a configuration nor a pack is named.
+func (f *flags) library(names []string) (*rules.Library, error) {
+	if f.config == "" && !slices.ContainsFunc(names, func(name string) bool { return !isFile(name) }) {
+		return rules.Shipped()
 	}
-	return daemon.Packs(c)
+	return f.configured()
 }
 
 // findPack returns the pack of a name or a file.
-func findPack(known []*rules.Pack, name string) (*rules.Pack, error) {
+func findPack(library *rules.Library, name string) (*rules.Pack, error) {
 	if isFile(name) {
-		return readPack(name)
+		return readPack(library, name)
 	}
-	for _, p := range known {
-		if p.Name == name {
-			return p, nil
-		}
+	if p := library.Pack(name); p != nil {
+		return p, nil
 	}
-	var names []string
-	for _, p := range known {
-		names = append(names, p.Name)
-	}
-	slices.Sort(names)
-	return nil, usage("packs are "+strings.Join(names, ", "), "there is no pack %q", name)
+	return nil, usage("packs are "+strings.Join(library.Names(), ", "), "there is no pack %q", name)
 }
 
-// readPack reads one pack from a file.
-func readPack(path string) (*rules.Pack, error) {
+// readPack reads one pack from a file, which may extend one of the library.
+func readPack(library *rules.Library, path string) (*rules.Pack, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usage("", "read pack: %w", err)
 	}
-	return rules.Parse(path, text)
+	return library.Parse(path, text)
 }

@@ -72,6 +72,13 @@ func (p *Printer) table(b *bytes.Buffer, indent string, rows [][]string) {
 	}
 }
 
+// Table writes rows in columns; the first is the header.
+func (p *Printer) Table(rows [][]string) error {
+	var b bytes.Buffer
+	p.table(&b, "", rows)
+	return p.flush(&b)
+}
+
 // flush writes what was collected.
 func (p *Printer) flush(b *bytes.Buffer) error {
 	_, err := p.W.Write(b.Bytes())

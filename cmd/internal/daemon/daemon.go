@@ -208,18 +208,14 @@ type law struct {
 
 // readLaw loads the packs and checks that the configuration fits them.
 func readLaw(c *config.Config) (law, error) {
-	packs, err := Packs(c)
+	library, err := Library(c)
 	if err != nil {
 		return law{}, err
 	}
-	names := make([]string, len(packs))
-	for i, p := range packs {
-		names[i] = p.Name
-	}
-	if err := c.Validate(names); err != nil {
+	if c, err = c.Resolve(library.Names()); err != nil {
 		return law{}, err
 	}
-	l := law{config: c, packs: used(packs, c), decide: c.Decide()}
+	l := law{config: c, packs: used(library.Packs, c), decide: c.Decide()}
 	if l.set, err = rules.Compile(l.packs...); err != nil {
 		return law{}, err
 	}

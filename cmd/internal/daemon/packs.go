@@ -9,33 +9,23 @@ import (
 	"bailiff/rules"
 )
 
-// Packs returns every pack that jails may name: the shipped ones, each replaced
-// by the one of the same name in the rules directory if there is one, and the
-// operator's own. All samples have been run. A missing rules directory is empty
-// if it is the default one.
-func Packs(c *config.Config) ([]*rules.Pack, error) {
-	packs, err := rules.Embedded()
+// Library returns every pack that jails may name: the shipped ones and those of the
+// rules directory, with the units that the configuration gives them. The samples of
+// whatever is not shipped as it is have been run. A missing rules directory is
+// empty if it is the default one.
+func Library(c *config.Config) (*rules.Library, error) {
+	l, err := rules.Shipped()
 	if err != nil {
 		return nil, err
 	}
-	own, err := rules.LoadDir(c.RulesDir)
-	if errors.Is(err, fs.ErrNotExist) && c.RulesDir == config.DefaultRulesDir {
-		own, err = nil, nil
-	}
-	if err != nil {
+	err = l.AddDir(c.RulesDir)
+	if err != nil && !(errors.Is(err, fs.ErrNotExist) && c.RulesDir == config.DefaultRulesDir) {
 		return nil, err
 	}
-	var failures []error
-	for _, p := range own {
-		failures = append(failures, p.Check())
-		i := slices.IndexFunc(packs, func(q *rules.Pack) bool { return q.Name == p.Name })
-		if i >= 0 {
-			packs[i] = p
-		} else {
-			packs = append(packs, p)
-		}
+	for name, units := range c.Units {
+		l.Rehome(name, units)
 	}
-	return packs, errors.Join(failures...)
+	return l, nil
 }
 
 // used returns the packs that an enabled jail names: what nobody judges need not
