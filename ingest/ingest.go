@@ -70,6 +70,10 @@ type Entry struct {
 	Repeat int
 	// Truncated says that Message was cut, here or by the sender.
 	Truncated bool
+	// Length is how long the message was when its writer wrote it, with the
+	// colours and blanks that cleaning takes out, as far as that is known: a
+	// writer cuts by it. It may be a little more, and 0 means that of Message.
+	Length int
 
 	// Fields looks up structured data; nil where there is none.
 	Fields Fields

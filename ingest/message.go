@@ -22,12 +22,13 @@ const (
 // e. It cuts raw at MaxMessage, cleans it in place (see Clean), unwraps
 // rsyslog's "message repeated", and peels at most one timestamp off the start,
 // which daemons that also log to a console print there themselves. It sets
-// Message, Repeat and, where something is missing, Truncated; it never clears
-// Truncated.
+// Message, Length, Repeat and, where something is missing, Truncated; it never
+// clears Truncated.
 //
 // Only a whole message can stand for several, and one within another does not:
 // what is quoted is text of whoever caused the line.
 func (e *Entry) SetMessage(raw []byte) {
+	e.Length = written(raw)
 	raw = trimLeft(trimRight(raw))
 	if len(raw) > MaxMessage {
 		raw = raw[:MaxMessage]
@@ -39,9 +40,36 @@ func (e *Entry) SetMessage(raw []byte) {
 		if len(quoted) >= repeatedQuote {
 			e.Truncated = true
 		}
+		e.Length -= len(msg) - len(quoted)
 		msg, e.Repeat = Clean(quoted), n
 	}
 	e.Message = peelStamp(msg)
+}
+
+// written is how long the text behind a header was when it was written: without
+// the blank that separates it from the header and the end of a line.
+func written(raw []byte) int {
+	n := len(raw)
+	if n > 0 && raw[0] == ' ' {
+		n--
+	}
+	switch {
+	case bytes.HasSuffix(raw, []byte("\r\n")):
+		n -= 2
+	case bytes.HasSuffix(raw, []byte("\n")), bytes.HasSuffix(raw, []byte{0}):
+		n--
+	}
+	return max(n, 0)
+}
+
+// Stripped returns the length of a message of which journald has taken something
+// off the ends: syslog is the datagram as it came, which journald keeps beside
+// the message then (SYSLOG_RAW, systemd.journal-fields(7)), or nil.
+func Stripped(syslog, message []byte) int {
+	if i := bytes.Index(syslog, message); i > 0 {
+		syslog = syslog[i:]
+	}
+	return written(syslog)
 }
 
 // unwrap returns what a whole message quotes and how often it was repeated, or

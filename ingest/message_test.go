@@ -56,6 +56,51 @@ func TestSetMessage(t *testing.T) {
 	}
 }
 
+func TestSetMessageLength(t *testing.T) {
+	blanks := strings.Repeat(" ", 10)
+	for _, tc := range []struct {
+		name, raw string
+		want      int
+	}{
+		{"plain", "hello", 5},
+		{"empty", "", 0},
+		{"a blank behind the header, and an end of line", " hello\r\n", 5},
+		{"an end of line is one", "hello\n\n", 6},
+		{"blanks at the end", "hello" + blanks, 15},
+		{"colours", "#033[1mhello\x1b[0m", 16},
+		{"a stamp", "[2025-05-21 14:53:33] hello", 27},
+		{"repeated", "message repeated 3 times: [ hello" + blanks + "]", 16},
+		{"repeated, with colours", "message repeated 3 times: [ #033[1mhello]", 13},
+		{"too long", strings.Repeat("x", MaxMessage) + "yy", MaxMessage + 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var e Entry
+			if e.SetMessage([]byte(tc.raw)); e.Length != tc.want || e.Length < len(e.Message) {
+				t.Errorf("%q has length %d, want %d", tc.raw, e.Length, tc.want)
+			}
+		})
+	}
+}
+
+func TestStripped(t *testing.T) {
+	for _, tc := range []struct {
+		name, syslog, message string
+		want                  int
+	}{
+		{"nothing was taken off", "", "hello", 0},
+		{"blanks", "<38>Nov 23 10:00:00 sshd[1]: hello   ", "hello", 8},
+		{"the end of a line", "<38>sshd: hello\n", "hello", 5},
+		{"a message within the header", "<38>ssh: ssh  ", "ssh", 10},
+		{"another message", "<38>x: hello", "bye", 12},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := Stripped([]byte(tc.syslog), []byte(tc.message)); got != tc.want {
+				t.Errorf("got %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestSetMessageKeepsTruncated(t *testing.T) {
 	e := Entry{Truncated: true}
 	e.SetMessage([]byte("x"))

@@ -153,9 +153,10 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 	return v
 }
 
-// cuts says that the message may have lost its end.
+// cuts says that the message may have lost its end. Blanks at the end of what is
+// left and colours count: the daemon cut while they were there.
 func (r *compiledRule) cuts(e *ingest.Entry) bool {
-	return e.Truncated || r.cut > 0 && len(e.Message) >= r.cut
+	return e.Truncated || r.cut > 0 && max(len(e.Message), e.Length) >= r.cut
 }
 
 // certain says that the address of f cannot lie behind the end of a message that

@@ -218,6 +218,20 @@ func TestCandidatesAreBounded(t *testing.T) {
 	}
 }
 
+// A client can fill what the daemon cuts with blanks and colours, which are taken
+// out before the line is read.
+func TestCutIsMeasuredAsWritten(t *testing.T) {
+	set := compiled(t, parse(t, doorPack))
+	imitation := "wrong key of x from 192.0.2.77:7"
+	for _, tail := range []string{strings.Repeat(" ", 300), strings.Repeat("#033[1m", 50), strings.Repeat("\x1b[m", 100)} {
+		e := entry("doord", "")
+		e.SetMessage([]byte((imitation + tail)[:300]))
+		if got := set.AppendMatches(nil, e); len(got) != 0 {
+			t.Errorf("what stood behind %q is believed to be all: %v", e.Message, got[0].Addr)
+		}
+	}
+}
+
 func TestTrust(t *testing.T) {
 	doc := func(match string) string {
 		return "[pack]\nname = \"door\"\n[pack.match]\nidentifier = [\"doord\"]\n" + match +

@@ -21,6 +21,8 @@ type record struct {
 	continued bool
 
 	cursor, unit, identifier, host, message []byte
+	// length is what ingest.Stripped says of the message.
+	length int
 }
 
 // sink takes what a reader finds, in the order of the journal.
@@ -79,6 +81,7 @@ func (w *frameWriter) record(r *record) error {
 		flags |= flagContinued
 	}
 	w.buf = append(w.buf, flags)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(r.length))
 	for _, label := range [][]byte{r.cursor, r.unit, r.identifier, r.host} {
 		w.text(label[:min(len(label), maxLabel)])
 	}
@@ -186,6 +189,7 @@ func (b *frameBody) record(r *record) {
 	r.realtime = b.uint64()
 	r.uid, r.pid = int(b.uint64()), int(b.uint64())
 	flags := b.take(1)
+	r.length = int(b.uint64())
 	r.cursor, r.unit, r.identifier, r.host = b.text(), b.text(), b.text(), b.text()
 	r.message = b.text()
 	if b.bad {

@@ -35,7 +35,7 @@ var someRecords = []record{
 	{
 		realtime: 1795407256392572, uid: 0, pid: 4711,
 		cursor: []byte(someCursor), unit: []byte("ssh.service"), identifier: []byte("sshd"), host: []byte("pbx"),
-		message: []byte("Failed password for root from 198.51.100.7 port 22 ssh2"),
+		message: []byte("Failed password for root from 198.51.100.7 port 22 ssh2"), length: 500,
 	},
 	{
 		realtime: 1, uid: -1, pid: -1, truncated: true, continued: true,

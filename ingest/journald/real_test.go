@@ -95,6 +95,29 @@ func TestSince(t *testing.T) {
 	})
 }
 
+// journald takes blanks off the end of a message. A daemon that cut it there cut
+// them too, and so they count.
+func TestStripped(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts journald.Options) {
+		journaltest.Start(t)
+		opts.Since = time.Hour
+		lengths := make(chan int, 2)
+		r := read(t, opts, func(e *ingest.Entry) {
+			if string(e.Identifier) == "test" {
+				lengths <- e.Length
+			}
+		})
+		write := writer(t)
+		write("ssh2" + strings.Repeat(" ", 496))
+		r.until("ssh2")
+		write("whole")
+		r.until("whole")
+		if got := []int{<-lengths, <-lengths}; !slices.Equal(got, []int{500, 5}) {
+			t.Errorf("lengths %v, want 500 and 5", got)
+		}
+	})
+}
+
 // A line that journald split is handed out once, cut; its rest, which begins
 // wherever the writer liked, is not.
 func TestSplitLine(t *testing.T) {

@@ -138,6 +138,7 @@ func (s *Source) record(r *record) error {
 		Truncated:  r.truncated,
 	}
 	s.entry.SetMessage(r.message)
+	s.entry.Length = max(s.entry.Length, r.length)
 	s.handler(&s.entry)
 	s.cursor = append(s.cursor[:0], r.cursor...)
 	s.delivered.Add(1)

@@ -86,7 +86,9 @@ func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 		}
 	}
 	e.Truncated = cut
+	length := ingest.Stripped(s.get("SYSLOG_RAW"), message)
 	e.SetMessage(message)
+	e.Length = max(e.Length, length)
 	return true
 }
 

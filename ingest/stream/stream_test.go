@@ -184,6 +184,17 @@ func TestScannerFields(t *testing.T) {
 	}
 }
 
+// What journald took off the end of a message still counts for its length.
+func TestScannerLength(t *testing.T) {
+	sc, err := stream.NewScanner(strings.NewReader(block("__CURSOR=s=1", "MESSAGE=m", "SYSLOG_RAW=<38>sshd: m   ")), stream.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, _, _ := sc.Next(); e.Length != 4 {
+		t.Errorf("length %d, want 4", e.Length)
+	}
+}
+
 func TestScannerError(t *testing.T) {
 	broken := errors.New("broken pipe")
 	got, err := readAll(t, io.MultiReader(strings.NewReader("a\nb"), iotest.ErrReader(broken)), nil)
