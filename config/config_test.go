@@ -107,19 +107,19 @@ func TestDefault(t *testing.T) {
 		Jails: []Jail{
 			{Enabled: true, Jail: decide.Jail{
 				Name: "others", Packs: []string{Others},
-				MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx", Packs: []string{"asterisk"},
-				MaxRetry: 5, FindTime: time.Minute, BanTime: 10 * time.Minute,
+				MaxRetry: 5, MaxChallenges: 30, FindTime: time.Minute, BanTime: 10 * time.Minute,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx-slow", Packs: []string{"asterisk"},
-				MaxRetry: 20, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+				MaxRetry: 20, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "sshd", Packs: []string{"sshd"},
-				MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
 			}},
 		},
 	}
@@ -191,13 +191,13 @@ func TestEverything(t *testing.T) {
 		BanTime: banTime,
 		Jails: []Jail{
 			{Jail: decide.Jail{
-				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, FindTime: 10 * time.Minute, BanTime: Forever,
+				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: Forever,
 				Ports:   []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "udp", Port: 5060}},
 				Verdict: decide.Reject, Simulate: true,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "A_1", Packs: []string{"c"},
-				MaxRetry: 3, FindTime: time.Hour, BanTime: banTime,
+				MaxRetry: 3, MaxChallenges: 7, FindTime: time.Hour, BanTime: banTime,
 			}},
 		},
 	}

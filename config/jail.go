@@ -56,6 +56,7 @@ func jails(t *table, base Jail) []Jail {
 // thresholds reads the keys that [defaults] has too.
 func (j *Jail) thresholds(t *table) {
 	t.count("max_retry", 1, &j.MaxRetry)
+	t.count("max_challenges", 0, &j.MaxChallenges)
 	t.duration("find_time", time.Second, &j.FindTime)
 	if j.FindTime == Forever {
 		t.fail(t.key("find_time"), "", "must not be \"forever\"")

@@ -5,7 +5,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"bailiff/rules/tomlkeys"
 )
@@ -48,7 +47,7 @@ func (c *Config) Resolve(packs []string) (*Config, error) {
 		if n := tomlkeys.Nearest(pack, packs); n != "" {
 			e.hint = "did you mean " + strconv.Quote(n) + "?"
 		} else {
-			e.hint = "there are: " + strings.Join(slices.Sorted(slices.Values(packs)), ", ")
+			e.hint = "bailiff rules lists them"
 		}
 		errs = append(errs, e)
 	}

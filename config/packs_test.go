@@ -22,7 +22,7 @@ b.toml:7: pack.ssh: there is no pack "ssh"`
 		t.Errorf("Resolve = %v, want\n%s", err, want)
 	}
 	var errs Errors
-	if !errors.As(err, &errs) || errs.Hint() != "did you mean \"asterisk\"?\nthere are: asterisk, sshd\ndid you mean \"sshd\"?" {
+	if !errors.As(err, &errs) || errs.Hint() != "did you mean \"asterisk\"?\nbailiff rules lists them\ndid you mean \"sshd\"?" {
 		t.Errorf("hints: %q", errs.Hint())
 	}
 	_, err = Default().Resolve([]string{"sshd"})

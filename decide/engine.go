@@ -123,18 +123,22 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 		e.stats.Observed++
 		switch m.Event {
 		case rules.Failure:
-			out = append(out, e.failure(e.watch(d, key, now), m, over, now)...)
+			out = append(out, e.count(e.watch(d, key, now), m, over, now)...)
+		case rules.Challenge:
+			if d.MaxChallenges > 0 {
+				out = append(out, e.count(e.watch(d, key, now), m, over, now)...)
+			}
 		case rules.Success:
 			e.success(d.watches[key], m)
-		case rules.Challenge, rules.Ignore, rules.Info:
+		case rules.Ignore, rules.Info:
 		}
 	}
 	return out
 }
 
-// failure counts one failure in one window, unless one of the bans that held
-// its peer then keeps it out.
-func (e *Engine) failure(w *watch, m *rules.Match, over []Decision, now time.Time) []Decision {
+// count counts one failure or challenge in one window, unless one of the bans that
+// held its peer then keeps it out.
+func (e *Engine) count(w *watch, m *rules.Match, over []Decision, now time.Time) []Decision {
 	refused := slices.ContainsFunc(over, func(b Decision) bool { return b.refuses() || b.Jail == w.docket.Name })
 	if refused || m.Time.UnixNano() <= w.settled {
 		e.stats.Settled++
@@ -154,21 +158,22 @@ func (e *Engine) failure(w *watch, m *rules.Match, over []Decision, now time.Tim
 	}
 	e.stats.Counted++
 	e.touch(w)
-	if w.attempts() < w.docket.MaxRetry {
+	if _, _, ok := w.full(); !ok {
 		return nil
 	}
 	return e.sentence(w, m, now)
 }
 
 // success forgets the failures of one address on the account that it has now
-// opened.
+// opened, and the challenges that it may have answered.
 func (e *Engine) success(w *watch, m *rules.Match) {
-	if w == nil || m.Account == "" {
+	if w == nil {
 		return
 	}
 	before := len(w.slots)
 	w.slots = slices.DeleteFunc(w.slots, func(s slot) bool {
-		return s.account == m.Account && s.lane.Value().service == m.Rule.Service && s.at <= m.Time.UnixNano()
+		l := s.lane.Value()
+		return l.service == m.Rule.Service && s.at <= m.Time.UnixNano() && (l.challenge || m.Account != "" && s.account == m.Account)
 	})
 	if len(w.slots) != before {
 		e.touch(w)
@@ -192,7 +197,8 @@ func (e *Engine) sentence(w *watch, m *rules.Match, now time.Time) []Decision {
 	// The window may have been forgotten while a ban stood, or the log may be
 	// read a second time: what the record says of this jail's bans holds.
 	w.serve(servedUntil(strikes, &d))
-	if d.Attempts = w.attempts(); d.Attempts < j.MaxRetry {
+	var complete bool
+	if d.Attempts, d.Reason, complete = w.full(); !complete {
 		e.touch(w)
 		return nil
 	}

@@ -22,7 +22,10 @@ type JailView struct {
 	Attempts int
 	MaxRetry int
 	FindTime time.Duration
-	Sums     []Sum
+	// Unanswered of MaxChallenges requests for credentials were followed by no
+	// login.
+	Unanswered, MaxChallenges int
+	Sums                      []Sum
 	// Next is how long the next ban would be; Forever has no end. NextStrike
 	// is its number.
 	Next       time.Duration
@@ -64,9 +67,11 @@ func (e *Engine) view(w *watch, now time.Time) JailView {
 	d.ID = id(&d)
 	earlier := e.opt.Escalation.earlier(e.strikes(&d, 0), &d)
 	open := slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
-	counted := sums(open)
+	counted := sums(open, false)
+	still := watch{docket: w.docket, slots: open}
 	return JailView{
 		Jail: j.Name, Prefix: w.prefix, MaxRetry: j.MaxRetry, FindTime: j.FindTime,
+		Unanswered: still.unanswered(), MaxChallenges: j.MaxChallenges,
 		Attempts: attempts(counted), Sums: counted, Evidence: slices.Clone(w.evidence), After: w.after,
 		Next: e.opt.Escalation.length(j.BanTime, earlier, d.ID), NextStrike: earlier + 1,
 	}

@@ -25,9 +25,32 @@ type model struct {
 }
 
 func (m *model) observe(match rules.Match, factor int) (ban string) {
-	a := match.Addr
+	a, at := match.Addr, match.Time
+	if match.Event == rules.Success {
+		m.seen[a] = slices.DeleteFunc(m.seen[a], func(s rules.Match) bool {
+			return s.Rule.Service == match.Rule.Service && !s.Time.After(match.Time) &&
+				(s.Event == rules.Challenge || match.Account != "" && s.Account == match.Account)
+		})
+		if m.newest[a] = (time.Time{}); len(m.seen[a]) == 0 {
+			delete(m.newest, a)
+		}
+		for _, s := range m.seen[a] {
+			if s.Time.After(m.newest[a]) {
+				m.newest[a] = s.Time
+			}
+		}
+		return ""
+	}
 	if !match.Time.After(m.settled[a]) {
 		return ""
+	}
+	if match.Event == rules.Challenge && m.jail.MaxChallenges == 0 {
+		return ""
+	}
+	if match.Event == rules.Challenge { // counted by the second
+		if match.Time = time.Unix(match.Time.Unix(), 0); !match.Time.After(m.settled[a]) {
+			match.Time = m.settled[a].Add(1)
+		}
 	}
 	if n, ok := m.newest[a]; ok && !match.Time.After(n.Add(-m.jail.FindTime)) {
 		return ""
@@ -36,16 +59,47 @@ func (m *model) observe(match rules.Match, factor int) (ban string) {
 	if match.Time.After(m.newest[a]) {
 		m.newest[a] = match.Time
 	}
+	now := m.newest[a]
+	m.seen[a] = slices.DeleteFunc(m.seen[a], func(s rules.Match) bool { return !s.Time.After(now.Add(-m.jail.FindTime)) })
+	var failures, unanswered []rules.Match
+	for _, s := range m.seen[a] {
+		switch {
+		case s.Event == rules.Failure:
+			failures = append(failures, s)
+		case now.Sub(s.Time) >= min(32*time.Second, m.jail.FindTime/2):
+			unanswered = append(unanswered, s)
+		}
+	}
+	attempts := tell(failures)
+	if attempts < m.jail.MaxRetry {
+		if attempts = tell(unanswered); attempts < max(1, m.jail.MaxChallenges) {
+			return ""
+		}
+	}
+	length := m.jail.BanTime
+	for _, end := range m.bans[a] {
+		if !end.Before(match.Time.Add(-forget)) {
+			length *= time.Duration(factor)
+		}
+	}
+	end := at.Add(length)
+	m.bans[a] = append(m.bans[a], end)
+	m.settled[a] = end
+	m.seen[a] = nil
+	delete(m.newest, a)
+	return fmt.Sprintf("%s at %v until %v, %d attempts", a, at.UnixMilli(), end.UnixMilli(), attempts)
+}
+
+// tell counts the attempts that lines tell of.
+func tell(matches []rules.Match) int {
 	type lane struct {
 		rule   *rules.Rule
 		source string
 	}
 	type voice struct{ witness, source string }
 	lines := map[lane]int{}
-	for _, s := range m.seen[a] {
-		if s.Time.After(m.newest[a].Add(-m.jail.FindTime)) {
-			lines[lane{s.Rule, s.Source}] += s.Count
-		}
+	for _, s := range matches {
+		lines[lane{s.Rule, s.Source}] += s.Count
 	}
 	voices := map[string]map[voice]int{}
 	for l, n := range lines {
@@ -61,21 +115,7 @@ func (m *model) observe(match rules.Match, factor int) (ban string) {
 	for _, v := range voices {
 		attempts += slices.Max(slices.Collect(maps.Values(v)))
 	}
-	if attempts < m.jail.MaxRetry {
-		return ""
-	}
-	length := m.jail.BanTime
-	for _, end := range m.bans[a] {
-		if !end.Before(match.Time.Add(-forget)) {
-			length *= time.Duration(factor)
-		}
-	}
-	end := match.Time.Add(length)
-	m.bans[a] = append(m.bans[a], end)
-	m.settled[a] = end
-	m.seen[a] = nil
-	delete(m.newest, a)
-	return fmt.Sprintf("%s at %v until %v, %d attempts", a, match.Time.UnixMilli(), end.UnixMilli(), attempts)
+	return attempts
 }
 
 const forget = time.Hour
@@ -117,7 +157,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 		opt := DefaultOptions()
 		opt.Escalation = Escalation{Factor: 2, ForgetAfter: forget}
 		jail := Jail{
-			Name: "j", Packs: []string{"p"}, MaxRetry: 1 + r.IntN(6),
+			Name: "j", Packs: []string{"p"}, MaxRetry: 1 + r.IntN(6), MaxChallenges: r.IntN(8),
 			FindTime: time.Duration(1+r.IntN(60)) * time.Second, BanTime: time.Duration(1+r.IntN(30)) * time.Second,
 		}
 		opt.Jails = []Jail{jail}
@@ -201,8 +241,15 @@ func randomMatch(r *rand.Rand, clock time.Time) rules.Match {
 	if r.IntN(4) == 0 { // late or reordered
 		at = at.Add(-time.Duration(r.IntN(90_000)) * time.Millisecond)
 	}
+	event, account := rules.Failure, []string{"", "alice", "bob"}[r.IntN(3)]
+	switch r.IntN(12) {
+	case 0:
+		event = rules.Success
+	case 1, 2, 3:
+		event = rules.Challenge
+	}
 	return rules.Match{
-		Rule: modelRules[r.IntN(len(modelRules))], Event: rules.Failure, Count: 1 + r.IntN(2)*r.IntN(3),
+		Rule: modelRules[r.IntN(len(modelRules))], Event: event, Account: account, Count: 1 + r.IntN(2)*r.IntN(3),
 		Addr: netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + r.IntN(3))}), Time: at, Received: clock,
 		Source: []string{"journald", "udp"}[r.IntN(2)],
 	}

@@ -26,6 +26,9 @@ type Jail struct {
 	// MaxRetry attempts within FindTime bring a ban.
 	MaxRetry int
 	FindTime time.Duration
+	// MaxChallenges requests for credentials within FindTime that no login
+	// followed bring a ban too; 0: they never do.
+	MaxChallenges int
 	// BanTime is the length of the first ban; Forever bans until lifted.
 	BanTime time.Duration
 	// Ports limits the bans; empty means all traffic.
@@ -58,9 +61,10 @@ func DefaultOptions() Options {
 	}
 }
 
-// DefaultJail bans for ten minutes after five attempts in ten minutes.
+// DefaultJail bans for ten minutes after five attempts or thirty unanswered
+// challenges in ten minutes.
 func DefaultJail(name string, packs ...string) Jail {
-	return Jail{Name: name, Packs: packs, MaxRetry: 5, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute}
+	return Jail{Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute}
 }
 
 // Validate reports everything that cannot work, naming jail and key.
@@ -81,6 +85,9 @@ func (o *Options) Validate() error {
 		}
 		if j.MaxRetry < 1 {
 			bad("jail %s: max_retry: must be at least 1, is %d", j.Name, j.MaxRetry)
+		}
+		if j.MaxChallenges < 0 {
+			bad("jail %s: max_challenges: must be at least 0, is %d", j.Name, j.MaxChallenges)
 		}
 		if j.FindTime <= 0 {
 			bad("jail %s: find_time: must be longer than 0", j.Name)

@@ -17,12 +17,14 @@ import (
 type lane struct {
 	service, witness, rule, origin string
 	perAttempt, weight             int
+	challenge                      bool
 }
 
 func laneOf(m *rules.Match) unique.Handle[lane] {
 	return unique.Make(lane{
 		service: m.Rule.Service, witness: m.Rule.Witness, rule: m.Rule.String(), origin: origin(m),
 		perAttempt: max(1, m.Rule.PerAttempt), weight: max(1, m.Rule.Weight),
+		challenge: m.Event == rules.Challenge,
 	})
 }
 
@@ -73,7 +75,10 @@ const effectAfter = 2 * time.Second
 // add puts one match into the window and drops what is older than find_time
 // before the newest. It returns false for a match that is late.
 func (w *watch) add(m *rules.Match) bool {
-	at := m.Time.UnixNano()
+	at, account := m.Time.UnixNano(), m.Account
+	if m.Event == rules.Challenge { // thousands a second may come before they count
+		at, account = max(m.Time.Truncate(time.Second).UnixNano(), w.settled+1), ""
+	}
 	newest := at
 	if n := len(w.slots); n > 0 {
 		newest = max(newest, w.slots[n-1].at)
@@ -85,12 +90,12 @@ func (w *watch) add(m *rules.Match) bool {
 	lane := laneOf(m)
 	i, _ := slices.BinarySearchFunc(w.slots, at, func(s slot, at int64) int { return cmp.Compare(s.at, at) })
 	for ; i < len(w.slots) && w.slots[i].at == at; i++ {
-		if s := &w.slots[i]; s.lane == lane && s.account == m.Account {
+		if s := &w.slots[i]; s.lane == lane && s.account == account {
 			s.lines += m.Count
 			return true
 		}
 	}
-	w.slots = slices.Insert(w.slots, i, slot{at: at, lane: lane, account: m.Account, lines: m.Count})
+	w.slots = slices.Insert(w.slots, i, slot{at: at, lane: lane, account: account, lines: m.Count})
 	return true
 }
 
@@ -118,7 +123,39 @@ func (w *watch) remember(line string) {
 }
 
 // attempts is how many attempts the window holds.
-func (w *watch) attempts() int { return attempts(sums(w.slots)) }
+func (w *watch) attempts() int { return attempts(sums(w.slots, false)) }
+
+// answerTime is how long a client has to answer a challenge before it counts: in
+// a storm of registrations after a power cut every challenge is for a while one
+// that nobody answered. It is the longest that a SIP request is repeated
+// (RFC 3261 section 17.1.2.2, timer F), and half of find_time where that is shorter.
+const answerTime = 32 * time.Second
+
+// unanswered is how many challenges no login has followed for answerTime, by the
+// time of the newest line.
+func (w *watch) unanswered() int {
+	n := len(w.slots)
+	if n == 0 {
+		return 0
+	}
+	grace := min(answerTime, w.docket.FindTime/2)
+	due, _ := slices.BinarySearchFunc(w.slots, w.slots[n-1].at-int64(grace)+1, func(s slot, at int64) int { return cmp.Compare(s.at, at) })
+	return attempts(sums(w.slots[:due], true))
+}
+
+// full says whether the window is complete, and what it holds.
+func (w *watch) full() (attempts int, reason string, ok bool) {
+	j := &w.docket.Jail
+	if attempts = w.attempts(); attempts >= j.MaxRetry {
+		return attempts, "", true
+	}
+	if j.MaxChallenges > 0 {
+		if n := w.unanswered(); n >= j.MaxChallenges {
+			return n, "challenges that no login followed", true
+		}
+	}
+	return attempts, "", false
+}
 
 // Sum is what one witness says through one origin of the attempts on one
 // service.
@@ -127,8 +164,9 @@ type Sum struct {
 	Attempts                 int
 }
 
-// sums adds up the lanes of the slots, in order of first sight.
-func sums(slots []slot) []Sum {
+// sums adds up the lanes of the slots, in order of first sight: those of
+// challenges, or the others.
+func sums(slots []slot, challenges bool) []Sum {
 	type count struct {
 		lane  unique.Handle[lane]
 		lines int
@@ -136,6 +174,9 @@ func sums(slots []slot) []Sum {
 	var counts []count // few: one for each rule and origin
 next:
 	for _, s := range slots {
+		if s.lane.Value().challenge != challenges {
+			continue
+		}
 		for i := range counts {
 			if counts[i].lane == s.lane {
 				counts[i].lines += s.lines

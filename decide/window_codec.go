@@ -34,6 +34,8 @@ type Tally struct {
 	Rule, Service, Witness, Origin string
 	Account                        string
 	PerAttempt, Weight, Lines      int
+	// Challenge says that the lines are requests for credentials.
+	Challenge bool
 }
 
 // Touched returns the windows that changed since the last call, in the order in
@@ -60,7 +62,7 @@ func (w *watch) window() Window {
 		l := s.lane.Value()
 		out.Tallies = append(out.Tallies, Tally{
 			Time: time.Unix(0, s.at), Rule: l.rule, Service: l.service, Witness: l.witness, Origin: l.origin,
-			Account: s.account, PerAttempt: l.perAttempt, Weight: l.weight, Lines: s.lines,
+			Account: s.account, PerAttempt: l.perAttempt, Weight: l.weight, Lines: s.lines, Challenge: l.challenge,
 		})
 	}
 	return out
@@ -106,15 +108,15 @@ func (w *watch) restore(in *Window) {
 	for _, t := range in.Tallies {
 		w.slots = append(w.slots, slot{at: nanos(t.Time), account: t.Account, lines: t.Lines, lane: unique.Make(lane{
 			service: t.Service, witness: t.Witness, rule: t.Rule, origin: t.Origin,
-			perAttempt: max(1, t.PerAttempt), weight: max(1, t.Weight),
+			perAttempt: max(1, t.PerAttempt), weight: max(1, t.Weight), challenge: t.Challenge,
 		})})
 	}
 	slices.SortStableFunc(w.slots, func(a, b slot) int { return cmp.Compare(a.at, b.at) })
 	w.docket.seat(w)
 }
 
-// windowVersion begins every stored window.
-const windowVersion = 1
+// windowVersion begins every stored window. Version 1 knew no challenges.
+const windowVersion = 2
 
 var errWindow = errors.New("stored window is damaged")
 
@@ -138,6 +140,7 @@ func (w *Window) AppendBinary(b []byte) ([]byte, error) {
 		for _, n := range []int{t.PerAttempt, t.Weight, t.Lines} {
 			b = binary.AppendUvarint(b, uint64(n))
 		}
+		b = appendBool(b, t.Challenge)
 	}
 	b = binary.AppendUvarint(b, uint64(len(w.Evidence)))
 	for _, line := range w.Evidence {
@@ -149,7 +152,8 @@ func (w *Window) AppendBinary(b []byte) ([]byte, error) {
 // UnmarshalBinary reads what AppendBinary wrote.
 func (w *Window) UnmarshalBinary(b []byte) error {
 	d := &decoder{rest: b}
-	if v := d.byte(); d.err == nil && v != windowVersion {
+	v := d.byte()
+	if d.err == nil && (v < 1 || v > windowVersion) {
 		return fmt.Errorf("%w: version %d", errWindow, v)
 	}
 	*w = Window{Jail: d.string()}
@@ -160,7 +164,7 @@ func (w *Window) UnmarshalBinary(b []byte) error {
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		w.Tallies = append(w.Tallies, Tally{
 			Time: d.time(), Rule: d.string(), Service: d.string(), Witness: d.string(), Origin: d.string(), Account: d.string(),
-			PerAttempt: d.int(), Weight: d.int(), Lines: d.int(),
+			PerAttempt: d.int(), Weight: d.int(), Lines: d.int(), Challenge: v > 1 && d.byte() != 0,
 		})
 	}
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
@@ -174,6 +178,13 @@ func (w *Window) UnmarshalBinary(b []byte) error {
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendBool(b []byte, v bool) []byte {
+	if v {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // appendTime keeps the zero time apart from 1970.

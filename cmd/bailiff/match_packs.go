@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 
 	"bailiff/rules"
+	"bailiff/rules/tomlkeys"
 )
 
 // matcher compiles the packs that were named, and the shipped ones if none was.
@@ -52,7 +54,11 @@ func findPack(library *rules.Library, name string) (*rules.Pack, error) {
 	if p := library.Pack(name); p != nil {
 		return p, nil
 	}
-	return nil, usage("packs are "+strings.Join(library.Names(), ", "), "there is no pack %q", name)
+	hint := "bailiff rules lists them"
+	if near := tomlkeys.Nearest(name, library.Names()); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return nil, usage(hint, "there is no pack %q", name)
 }
 
 // readPack reads one pack from a file, which may extend one of the library.

@@ -125,6 +125,10 @@ type WhyJail struct {
 	Attempts int    `json:"attempts"`
 	MaxRetry int    `json:"max_retry"`
 	FindTime string `json:"find_time"`
+	// Unanswered of MaxChallenges requests for credentials were followed by no
+	// login.
+	Unanswered    int `json:"unanswered,omitempty"`
+	MaxChallenges int `json:"max_challenges,omitempty"`
 	// Witnesses are the sums of which, for each service, the largest counts.
 	Witnesses []Witness `json:"witnesses"`
 	// Next is the sentence of the next ban ("20m", "forever"), NextStrike

@@ -89,6 +89,9 @@ func (p *Printer) whyJail(b *bytes.Buffer, j *WhyJail) {
 	fmt.Fprintf(b, "\n%s is watched by %s\n", ShortPrefix(j.Prefix), j.Jail)
 	p.field(b, "evidence", j.Evidence...)
 	p.field(b, "counts", fmt.Sprintf("%d of %d attempts within %s", j.Attempts, j.MaxRetry, j.FindTime))
+	if j.Unanswered > 0 {
+		p.field(b, "unanswered", fmt.Sprintf("%d of %s", j.Unanswered, plural(j.MaxChallenges, "challenge")))
+	}
 	var sums []string
 	for _, w := range j.Witnesses {
 		sums = append(sums, fmt.Sprintf("%s: %d by %s through %s", w.Service, w.Attempts, w.Witness, w.Source))
