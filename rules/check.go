@@ -2,6 +2,9 @@ package rules
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"bailiff/ingest"
@@ -29,32 +32,45 @@ func (p *Pack) Check() error {
 // run says in what the match of the sample's line differs from what it asks for.
 func (s *sample) run(set *Set, r *compiledRule) error {
 	var now time.Time
-	matches := set.AppendMatches(nil, &ingest.Entry{
+	e := &ingest.Entry{
 		Source: "sample", Time: now, Received: now, Identifier: []byte(s.Identifier), Message: []byte(s.Line), UID: -1, PID: -1, Repeat: 1,
-	})
+	}
+	if len(s.Field) > 0 {
+		e.Fields = s.Field
+	}
+	matches, text := set.AppendMatches(nil, e), s.text()
 	wanted := s.Match == nil || *s.Match
 	if len(matches) == 0 {
 		if !wanted {
 			return nil
 		}
-		return hinted{fmt.Sprintf("sample %q matches nothing", s.Line), "compare it with the pattern letter by letter"}
+		return hinted{fmt.Sprintf("sample %q matches nothing", text), "compare it with the pattern letter by letter"}
 	}
 	m := &matches[0]
 	switch {
 	case !wanted && m.Rule == r.Rule:
-		return fmt.Errorf("sample %q matches, and must not", s.Line)
+		return fmt.Errorf("sample %q matches, and must not", text)
 	case !wanted:
 		return nil
 	case m.Rule != r.Rule:
-		return hinted{fmt.Sprintf("sample %q is matched by rule %s, which comes before", s.Line, m.Rule.Name), "make the patterns exclude each other, or change their order"}
+		return hinted{fmt.Sprintf("sample %q is matched by rule %s, which comes before", text, m.Rule.Name), "make the patterns exclude each other, or change their order"}
 	case s.Ambiguous != m.Ambiguous():
-		return fmt.Errorf("sample %q has ambiguous = %t: candidates %v", s.Line, m.Ambiguous(), m.Candidates)
+		return fmt.Errorf("sample %q has ambiguous = %t: candidates %v", text, m.Ambiguous(), m.Candidates)
 	case s.Addr != "" && m.Addr.String() != s.Addr:
-		return fmt.Errorf("sample %q has address %s, not %s", s.Line, m.Addr, s.Addr)
+		return fmt.Errorf("sample %q has address %s, not %s", text, m.Addr, s.Addr)
 	case s.Addr == "" && m.Addr.IsValid():
-		return hinted{fmt.Sprintf("sample %q has address %s, and the sample says none", s.Line, m.Addr), fmt.Sprintf("addr = %q", m.Addr)}
+		return hinted{fmt.Sprintf("sample %q has address %s, and the sample says none", text, m.Addr), fmt.Sprintf("addr = %q", m.Addr)}
 	case s.Account != nil && m.Account != *s.Account:
-		return fmt.Errorf("sample %q has account %q, not %q", s.Line, m.Account, *s.Account)
+		return fmt.Errorf("sample %q has account %q, not %q", text, m.Account, *s.Account)
 	}
 	return nil
+}
+
+// text is what an error calls the sample.
+func (s *sample) text() string {
+	out := s.Line
+	for _, name := range slices.Sorted(maps.Keys(s.Field)) {
+		out = strings.TrimSpace(out + " " + name + "=" + strings.Join(s.Field[name].oneOrMore, ","))
+	}
+	return out
 }

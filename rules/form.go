@@ -152,8 +152,9 @@ func literalText(part *syntax.Regexp) string {
 type scratch struct {
 	candidates []uint64 // bits of forms
 	positions
-	left  []token
-	found []reading
+	left   []token
+	found  []reading
+	fields fields // of rules that have conditions on them
 }
 
 // reading is an address and where it stands.

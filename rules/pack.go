@@ -43,12 +43,14 @@ type compiledRule struct {
 	identifiers []string
 	cut         int // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
+	conditions  []*condition
 	samples     []sample
 }
 
 // sample is one line and what the rule must say of it.
 type sample struct {
 	Line       string
+	Field      fieldTable
 	Addr       string
 	Account    *string
 	Match      *bool
@@ -87,6 +89,7 @@ type ruleFile struct {
 	Weight, Cut                   *int
 	Identifier                    []string
 	Pattern, Regex                oneOrMore
+	Field                         fieldTable
 	Account                       string
 	Sample                        []sample
 }
@@ -169,8 +172,8 @@ var keys = map[string][]string{
 	"":            {"pack", "rule"},
 	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "match", "types", "define"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
-	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "pattern", "regex", "account", "sample"},
-	"rule.sample": {"line", "addr", "account", "match", "ambiguous", "identifier"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "pattern", "regex", "field", "account", "sample"},
+	"rule.sample": {"line", "field", "addr", "account", "match", "ambiguous", "identifier"},
 }
 
 // unknownKeys notes the keys that have no meaning. The decoder takes a key in any
@@ -345,45 +348,56 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 	return c
 }
 
-// forms compiles the patterns and expressions.
+// forms compiles the conditions on fields, the patterns and the expressions.
 func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
-	exprs := func(key string, sources []string, translate func(string) ([]string, error)) {
-		for _, source := range sources {
-			translated, err := translate(source)
-			if err != nil {
-				bad(key, err)
-				continue
-			}
-			for _, expr := range translated {
-				f, err := newForm(expr, r.Account)
-				if err != nil {
-					bad(key, err)
-					break
-				}
-				f.rule = c
-				if f.after == nil && c.Event != Ignore && c.Event != Info {
-					bad(key, hinted{fmt.Sprintf("a rule for event %s needs the address", c.Event), "put <addr> where the daemon prints the peer"})
-					break
-				}
-				c.forms = append(c.forms, f)
-			}
+	r.conditions(c, g, bad)
+	inField := len(c.conditions) < len(r.Field) || slices.ContainsFunc(c.conditions, (*condition).addressed)
+	add := func(key string, sources []string, translate func(string) ([]string, error)) {
+		forms := compileForms(sources, r.Account, translate, c, func(err error) { bad(key, err) })
+		c.forms = append(c.forms, forms...)
+		if !inField && c.Event != Ignore && c.Event != Info && slices.ContainsFunc(forms, func(f *form) bool { return f.after == nil }) {
+			bad(key, hinted{fmt.Sprintf("a rule for event %s needs the address", c.Event), "put <addr> where the daemon prints the peer"})
 		}
 	}
-	exprs("pattern", r.Pattern, g.translate)
-	exprs("regex", r.Regex, func(s string) ([]string, error) { return []string{latin1(s)}, nil })
-	if len(r.Pattern)+len(r.Regex) == 0 {
-		bad("pattern", errors.New("the rule has neither pattern nor regex"))
+	add("pattern", r.Pattern, g.translate)
+	add("regex", r.Regex, func(s string) ([]string, error) { return []string{latin1(s)}, nil })
+	switch {
+	case len(r.Pattern)+len(r.Regex) > 0:
+	case len(r.Field) == 0:
+		bad("pattern", errors.New("the rule has neither pattern nor regex nor field"))
+	default:
+		add("field", []string{"<text>"}, g.translate)
 	}
-	if r.Account != "" && len(c.forms) > 0 && !slices.ContainsFunc(c.forms, func(f *form) bool { return f.account != nil }) {
-		bad("account", hinted{fmt.Sprintf("no pattern has a placeholder %q", r.Account), fmt.Sprintf("write <%s:text> where the account stands", r.Account)})
+	r.places(c, bad)
+}
+
+// compileForms compiles the alternatives of one key.
+func compileForms(sources []string, account string, translate func(string) ([]string, error), c *compiledRule, bad func(error)) (forms []*form) {
+	for _, source := range sources {
+		translated, err := translate(source)
+		if err != nil {
+			bad(err)
+			continue
+		}
+		for _, expr := range translated {
+			f, err := newForm(expr, account)
+			if err != nil {
+				bad(err)
+				break
+			}
+			f.rule = c
+			forms = append(forms, f)
+		}
 	}
+	return forms
 }
 
 // check notes contradictions within a sample.
 func (s *sample) check(c *compiledRule, bad func(string, error)) {
-	if s.Line == "" {
+	if s.Line == "" && len(s.Field) == 0 {
 		bad("line", errors.New("the sample has no line"))
 	}
+	s.Field.check(bad)
 	if s.Addr != "" {
 		if a, err := netip.ParseAddr(s.Addr); err != nil || a != a.Unmap().WithZone("") {
 			bad("addr", fmt.Errorf("%q is no address", s.Addr))

@@ -75,7 +75,7 @@ func TestParseErrors(t *testing.T) {
 		{"bad regex", pack + rule + "regex = '(?P<addr>)('\n", []string{"8: rule r: error parsing regexp: missing closing ): `(?P<addr>)(`"}},
 		{"assertion", pack + rule + "regex = '(?P<addr>)\\bx'\n", []string{`8: rule r: \b has no meaning here: an expression is held against the whole message`}},
 		{"account", pack + rule + "account = \"usr\"\npattern = \"<addr> <user:text>\"\n", []string{`8: rule r: no pattern has a placeholder "usr"; write <usr:text> where the account stands`}},
-		{"neither", pack + rule, []string{"5: rule r: the rule has neither pattern nor regex"}},
+		{"neither", pack + rule, []string{"5: rule r: the rule has neither pattern nor regex nor field"}},
 		{"counts", pack + rule + "pattern = \"<addr>\"\nweight = 0\nper_attempt = -1\ncut = 0\n", []string{"9: rule r: weight is 0; it is at least 1", "10: rule r: per_attempt is -1; it is at least 1", "11: rule r: cut is 0; it is at least 1"}},
 		{"a name twice", pack + rule + "pattern = \"<addr>\"\n" + rule + "pattern = \"<addr>\"\n", []string{"10: rule r: there is another rule of that name"}},
 		{"no identifier", "[pack]\nname = \"door\"\n" + rule + "pattern = \"<addr>\"\n", []string{"3: rule r: nothing says whose lines these are; name identifiers in [pack.match]"}},

@@ -62,6 +62,37 @@ func alternatives(rule map[string]any) (patterns []string, with func(i int, p st
 	}
 }
 
+// fieldMutants are copies of a rule in which one literal letter of a condition on a
+// field is changed, by what was changed.
+func fieldMutants(rule map[string]any) map[string]map[string]any {
+	flat := map[string]any{}
+	var flatten func(prefix string, table map[string]any)
+	flatten = func(prefix string, table map[string]any) {
+		for name, v := range table {
+			if below, ok := v.(map[string]any); ok {
+				flatten(prefix+name+".", below)
+			} else {
+				flat[prefix+name] = v
+			}
+		}
+	}
+	table, _ := rule["field"].(map[string]any)
+	flatten("", table)
+	out := map[string]map[string]any{}
+	for name, v := range flat {
+		patterns, with := alternatives(map[string]any{"pattern": v})
+		for i, p := range patterns {
+			for _, m := range mutants(p) {
+				mutant, fields := maps.Clone(rule), maps.Clone(flat)
+				fields[name] = with(i, m)["pattern"]
+				mutant["field"] = fields
+				out[name+" = "+m] = mutant
+			}
+		}
+	}
+	return out
+}
+
 // mutants are a pattern with one literal letter changed: the first, the middle
 // and the last.
 func mutants(pattern string) []string {
@@ -118,6 +149,11 @@ func TestSamplesHoldPatterns(t *testing.T) {
 						if s.holds(t, append(others, with(i, m))...) {
 							t.Errorf("%v: no sample misses %s", rule["name"], m)
 						}
+					}
+				}
+				for what, mutant := range fieldMutants(rule) {
+					if s.holds(t, append(others, mutant)...) {
+						t.Errorf("%v: no sample misses field %s", rule["name"], what)
 					}
 				}
 			}

@@ -25,6 +25,9 @@ type group struct {
 	packs []packForms
 	forms []*form // of all packs one after the other, ignore rules first in each
 	*prefilter
+	// fielded are the forms that hold no text and whose rules have conditions
+	// on fields.
+	fielded []uint32
 	scratch sync.Pool
 }
 
@@ -51,6 +54,7 @@ func Compile(packs ...*Pack) (*Set, error) {
 	}
 	for _, g := range s.groups {
 		g.prefilter = newPrefilter(g.forms)
+		g.split()
 		g.scratch.New = func() any { return &scratch{candidates: make([]uint64, (len(g.forms)+63)/64)} }
 	}
 	return s, nil
@@ -88,10 +92,14 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 		return dst
 	}
 	sc := g.search(e.Message)
+	if len(g.fielded) > 0 && structured(e) {
+		sc = g.mark(sc, g.fielded)
+	}
 	if sc == nil {
 		return dst
 	}
 	sc.reset(e.Message)
+	sc.fields.reset()
 	for begin, i := 0, 0; i < len(g.packs); i++ {
 		p := &g.packs[i]
 		if v := p.judge(g.forms, begin, e, sc); v.form == nil {
@@ -120,10 +128,18 @@ func (s *scratch) next(i int) int {
 
 // verdict is what a pack makes of an entry.
 type verdict struct {
-	form  *form // the first that reads; nil if none does
-	at    token // where it reads the address
-	found int   // how many addresses are read, at most MaxCandidates
-	addrs [MaxCandidates]reading
+	form    *form // the first that reads; nil if none does
+	account place
+	found   int // how many addresses are read, at most MaxCandidates
+	addrs   [MaxCandidates]reading
+}
+
+// place is where an account is to be looked for: in which text, and where its
+// address stands, or its end if it has none.
+type place struct {
+	by   *account // nil: nowhere
+	text []byte
+	at   token
 }
 
 // judge reads e with the candidates of one pack, which begin at form i. The first
@@ -134,9 +150,13 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 		if v.form != nil && v.form.rule.Event == Ignore && f.rule.Event != Ignore {
 			break
 		}
+		if len(f.rule.conditions) > 0 {
+			v.structured(f, e, sc)
+			continue
+		}
 		if f.after == nil {
 			if v.form == nil && f.before.matches(e.Message) {
-				v.form, v.at.start = f, len(e.Message) // all of it is before
+				v.form, v.account = f, place{f.account, e.Message, token{start: len(e.Message)}}
 			}
 			continue
 		}
@@ -145,7 +165,7 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 		}
 		for _, r := range f.readings(sc) {
 			if v.form == nil {
-				v.form, v.at = f, r.token
+				v.form, v.account = f, place{f.account, e.Message, r.token}
 			}
 			v.add(r)
 		}
@@ -199,8 +219,8 @@ func (v *verdict) match(e *ingest.Entry) Match {
 			m.Candidates[i] = r.addr
 		}
 	}
-	if v.form.account != nil {
-		m.Account = string(normalise(v.form.account.find(e.Message, v.at)))
+	if at := v.account; at.by != nil {
+		m.Account = string(normalise(at.by.find(at.text, at.at)))
 	}
 	return m
 }

@@ -1,0 +1,185 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// condition is what one field of the entry must be for a rule to match.
+type condition struct {
+	name  string
+	forms []*form // alternatives, each of the whole value
+}
+
+// addressed says that the address of the rule stands in the field. It does so in
+// all alternatives or in none.
+func (c *condition) addressed() bool { return c.forms[0].after != nil }
+
+// fieldTable is a table of fields. A name may be one key, "request.remote_ip", or
+// be spelled as tables within tables.
+type fieldTable map[string]fieldValue
+
+// fieldValue is one string or more, or what is wrong with it: an error of the
+// decoder would not know its line.
+type fieldValue struct {
+	oneOrMore
+	err error
+}
+
+// UnmarshalTOML takes what the decoder has read.
+func (t *fieldTable) UnmarshalTOML(v any) error {
+	*t = make(fieldTable)
+	if table, ok := v.(map[string]any); ok {
+		t.add("", table)
+	} else {
+		(*t)[""] = fieldValue{err: hinted{"want a table of fields", `write field.NAME = "pattern"`}}
+	}
+	return nil
+}
+
+func (t fieldTable) add(prefix string, table map[string]any) {
+	for name, v := range table {
+		name = prefix + name
+		if below, ok := v.(map[string]any); ok {
+			t.add(name+".", below)
+			continue
+		}
+		value := t[name]
+		value.err = errors.Join(value.err, value.UnmarshalTOML(v))
+		t[name] = value
+	}
+}
+
+// Field returns the one value of a field of a sample.
+func (t fieldTable) Field(name string) (value []byte, ok bool) {
+	if v := t[name]; len(v.oneOrMore) == 1 {
+		return []byte(v.oneOrMore[0]), true
+	}
+	return nil, false
+}
+
+// check notes what is wrong with the fields of a sample.
+func (t fieldTable) check(bad func(string, error)) {
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		v := t[name]
+		if v.err == nil {
+			v.err = checkField(name)
+		}
+		if v.err == nil && len(v.oneOrMore) != 1 {
+			v.err = fmt.Errorf("a field of a sample has one value, not %d", len(v.oneOrMore))
+		}
+		if v.err != nil {
+			bad("field."+name, v.err)
+		}
+	}
+}
+
+// trustedField is a name of a field that only journald sets.
+var trustedField = regexp.MustCompile(`^_[A-Z0-9][A-Z0-9_]*$`)
+
+// journalField is a name that a field of the journal may have (systemd,
+// journal_field_valid).
+var journalField = regexp.MustCompile(`^(_[A-Z0-9]|[A-Z])[A-Z0-9_]{0,62}$`)
+
+// checkField says what is wrong with the name of a field.
+func checkField(name string) error {
+	switch {
+	case name == "":
+		return hinted{"a field has no name", `write field.NAME = "pattern"`}
+	case name[0] == '_' && !trustedField.MatchString(name):
+		return hinted{fmt.Sprintf("field %q is none of the journal's, and no other begins with _", name), "take a field that the daemon sets itself"}
+	case len(name) > maxField:
+		return fmt.Errorf("the name of field %.20q… is longer than %d bytes", name, maxField)
+	}
+	return nil
+}
+
+// maxField bounds the name of a field.
+const maxField = 256
+
+// conditions compiles the conditions on fields. The one with the address comes last:
+// the others tell more cheaply whether the rule matches.
+func (r *ruleFile) conditions(c *compiledRule, g *grammar, bad func(string, error)) {
+	for _, name := range slices.Sorted(maps.Keys(r.Field)) {
+		key := "field." + name
+		value := r.Field[name]
+		if value.err == nil {
+			value.err = checkField(name)
+		}
+		if value.err != nil {
+			bad(key, value.err)
+			continue
+		}
+		forms := compileForms(value.oneOrMore, r.Account, g.translate, c, func(err error) { bad(key, err) })
+		if len(forms) == 0 {
+			if len(value.oneOrMore) == 0 {
+				bad(key, hinted{"the field has no pattern", "write <text> for a field that may be anything"})
+			}
+			continue
+		}
+		with := slices.IndexFunc(forms, func(f *form) bool { return f.after != nil })
+		without := slices.IndexFunc(forms, func(f *form) bool { return f.after == nil })
+		if with >= 0 && without >= 0 {
+			bad(key, hinted{"some alternatives have <addr> and some have not", "make a rule of each kind"})
+			continue
+		}
+		c.conditions = append(c.conditions, &condition{name: name, forms: forms})
+	}
+	slices.SortStableFunc(c.conditions, func(a, b *condition) int {
+		if a.addressed() == b.addressed() {
+			return 0
+		} else if b.addressed() {
+			return -1
+		}
+		return 1
+	})
+}
+
+// places checks that the address and the account stand in one place each: in the
+// message or in one field.
+func (r *ruleFile) places(c *compiledRule, bad func(string, error)) {
+	var addr, account []string // keys
+	note := func(key string, forms []*form) {
+		if slices.ContainsFunc(forms, func(f *form) bool { return f.after != nil }) {
+			addr = append(addr, key)
+		}
+		if slices.ContainsFunc(forms, func(f *form) bool { return f.account != nil }) {
+			account = append(account, key)
+		}
+	}
+	note("pattern", c.forms)
+	for _, on := range c.conditions {
+		note("field."+on.name, on.forms)
+	}
+	if len(addr) > 1 {
+		bad(addr[1], hinted{fmt.Sprintf("<addr> stands in %s", strings.Join(addr, " and ")), "take <ip> for an address that is not the peer's"})
+	}
+	if r.Account != "" && len(account) == 0 && len(c.forms)+len(c.conditions) > 0 {
+		bad("account", hinted{fmt.Sprintf("no pattern has a placeholder %q", r.Account), fmt.Sprintf("write <%s:text> where the account stands", r.Account)})
+	}
+	if len(account) > 1 {
+		bad(account[1], hinted{fmt.Sprintf("placeholder %q stands in %s", r.Account, strings.Join(account, " and ")), "leave it out of all but one"})
+	}
+}
+
+// Fields returns the names of the fields of the journal that rules of the set ask
+// for, sorted. A source that ships fields on demand is told them; the other names
+// that rules ask for stand in the message or in structured data, which every source
+// gives.
+func (s *Set) Fields() []string {
+	names := make(map[string]bool)
+	for _, g := range s.groups {
+		for _, f := range g.forms {
+			for _, c := range f.rule.conditions {
+				if journalField.MatchString(c.name) {
+					names[c.name] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}

@@ -1,0 +1,157 @@
+package rules
+
+import (
+	"slices"
+
+	"bailiff/ingest"
+)
+
+// structured says that e may have fields to be looked up.
+func structured(e *ingest.Entry) bool {
+	return e.Fields != nil || jsonObject(e.Message) != nil
+}
+
+// split takes the forms that only fields can make match out of those that are tried
+// on every message.
+func (g *group) split() {
+	g.always = slices.DeleteFunc(g.always, func(i uint32) bool {
+		fielded := len(g.forms[i].rule.conditions) > 0
+		if fielded {
+			g.fielded = append(g.fielded, i)
+		}
+		return fielded
+	})
+}
+
+// fields is the structured part of the entry that is being read. Whatever is looked
+// up is looked up once, by whichever rule asks first.
+type fields struct {
+	known    []field
+	document document
+	read     bool // the message was read
+	object   bool // and is an object
+
+	// value is what an address is looked for in.
+	value    *scratch
+	readings []reading
+}
+
+// field is one that was looked up.
+type field struct {
+	name  string
+	value []byte // nil: there is none
+}
+
+func (s *fields) reset() { s.known, s.read = s.known[:0], false }
+
+// field returns the value of a field of e, nil if there is none.
+func (s *fields) field(name string, e *ingest.Entry) []byte {
+	for i := range s.known {
+		if s.known[i].name == name {
+			return s.known[i].value
+		}
+	}
+	value, ok := s.lookup(name, e)
+	if !ok {
+		value = nil
+	} else if value == nil {
+		value = []byte{}
+	}
+	s.known = append(s.known, field{name, value})
+	return value
+}
+
+// lookup finds a field: one of the entry, or else one of a message that is JSON,
+// where nobody vouches for names that are journald's own.
+func (s *fields) lookup(name string, e *ingest.Entry) (value []byte, ok bool) {
+	if e.Fields != nil {
+		if value, ok = e.Fields.Field(name); ok {
+			return value, true
+		}
+	}
+	if name[0] == '_' {
+		return nil, false
+	}
+	if !s.read {
+		s.read = true
+		// Of what was cut nobody knows how it went on.
+		s.object = !e.Truncated && s.document.read(jsonObject(e.Message))
+	}
+	if !s.object {
+		return nil, false
+	}
+	return s.document.find(name)
+}
+
+// structured adds what f reads in e, a form of a rule with conditions on fields: its
+// pattern holds, if it has one, and so do all the conditions.
+func (v *verdict) structured(f *form, e *ingest.Entry, sc *scratch) {
+	account := place{f.account, e.Message, token{start: len(e.Message)}}
+	var found []reading
+	if f.after == nil {
+		if !f.before.matches(e.Message) {
+			return
+		}
+	} else {
+		if f.rule.cuts(e) && !f.certain(e.Message) {
+			return
+		}
+		if found = f.readings(sc); len(found) == 0 {
+			return
+		}
+		account.at = found[0].token
+	}
+	for _, c := range f.rule.conditions {
+		value := sc.fields.field(c.name, e)
+		if value == nil {
+			return
+		}
+		by, at := sc.fields.holds(c, value)
+		if by == nil {
+			return
+		}
+		if c.addressed() {
+			found = sc.fields.readings
+		}
+		if by.account != nil {
+			account = place{by.account, value, at}
+		}
+	}
+	if v.form == nil {
+		v.form, v.account = f, account
+	}
+	for _, r := range found {
+		v.add(r)
+	}
+}
+
+// holds returns the first alternative of c that reads value, nil if none does, and
+// where the account is to be looked for. The addresses that any of them reads are
+// left in readings.
+func (s *fields) holds(c *condition, value []byte) (by *form, at token) {
+	if !c.addressed() {
+		for _, f := range c.forms {
+			if f.before.matches(value) {
+				return f, token{start: len(value)}
+			}
+		}
+		return nil, at
+	}
+	if s.value == nil {
+		s.value = new(scratch)
+	}
+	s.value.reset(value)
+	s.readings = s.readings[:0]
+	for _, f := range c.forms {
+		cut := f.rule.cut
+		if cut > 0 && len(value) >= cut && !f.certain(value) {
+			continue
+		}
+		found := f.readings(s.value)
+		if len(found) > 0 && by == nil {
+			by, at = f, found[0].token
+		}
+		s.readings = append(s.readings, found...)
+	}
+	return by, at
+}
