@@ -18,6 +18,7 @@ const MaxCandidates = 8
 type Set struct {
 	groups  map[string]*group // by identifier
 	refused refusals
+	near    nearMisses
 }
 
 // group is all that may match the entries of one identifier.
@@ -50,6 +51,7 @@ func Compile(packs ...*Pack) (*Set, error) {
 			}
 		}
 		s.refused.packs = append(s.refused.packs, Refusal{Pack: p.Name})
+		s.near.packs = append(s.near.packs, NearMiss{Pack: p.Name})
 		s.add(i, p)
 	}
 	for _, g := range s.groups {
@@ -102,11 +104,13 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 	sc.fields.reset()
 	for begin, i := 0, 0; i < len(g.packs); i++ {
 		p := &g.packs[i]
-		if v := p.judge(g.forms, begin, e, sc); v.form == nil {
-		} else if p.trust.believes(e) {
+		switch v := p.judge(g.forms, begin, e, sc); {
+		case v.form != nil && p.trust.believes(e):
 			dst = append(dst, v.match(e))
-		} else {
+		case v.form != nil:
 			s.refused.add(p.index, e)
+		case p.near(g.forms, begin, sc) && p.trust.believes(e):
+			s.near.add(p.index, e)
 		}
 		begin = p.behind
 	}

@@ -78,6 +78,10 @@ type Pack struct {
 	// another unit or user; Sample is the last of them, through [Safe].
 	Untrusted uint64 `json:"untrusted"`
 	Sample    string `json:"sample,omitempty"`
+	// NearMisses are lines that held a text which the pack looks for and that
+	// none of its rules read; NearSample is one of them, through [Safe].
+	NearMisses uint64 `json:"near_misses"`
+	NearSample string `json:"near_sample,omitempty"`
 }
 
 // Jail is one jail.

@@ -54,6 +54,11 @@ var metrics = []metric{
 			emit(float64(p.Untrusted), p.Name)
 		}
 	}, "pack"),
+	counter("near_misses_total", "Lines that held a text which the pack looks for and that none of its rules read.", func(s *Status, emit func(float64, ...string)) {
+		for _, p := range s.Packs {
+			emit(float64(p.NearMisses), p.Name)
+		}
+	}, "pack"),
 	counter("decisions_total", "Decisions since the start.", func(s *Status, emit func(float64, ...string)) {
 		for _, j := range s.Jails {
 			emit(float64(j.Bans), j.Name, "ban")

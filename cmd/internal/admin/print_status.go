@@ -40,14 +40,7 @@ func (p *Printer) Status(s *Status) error {
 	p.table(&b, "", rows)
 
 	b.WriteByte('\n')
-	rows = [][]string{{"PACK", "RULES", "MATCHED", "AMBIGUOUS", "UNTRUSTED", ""}}
-	for _, pack := range s.Packs {
-		rows = append(rows, []string{
-			pack.Name, fmt.Sprint(pack.Rules), fmt.Sprint(pack.Matches),
-			fmt.Sprint(pack.Ambiguous), fmt.Sprint(pack.Untrusted), Safe(pack.Sample),
-		})
-	}
-	p.table(&b, "", rows)
+	p.packs(&b, s.Packs)
 
 	b.WriteByte('\n')
 	rows = [][]string{{"JAIL", "PACKS", "WATCHED", "STANDING", "BANS", "LIFTS", "ALARMS", ""}}
@@ -57,7 +50,7 @@ func (p *Printer) Status(s *Status) error {
 			note = "simulated"
 		}
 		rows = append(rows, []string{
-			dash(j.Name), dash(strings.Join(j.Packs, " ")), fmt.Sprint(j.Windows), fmt.Sprint(j.Standing),
+			dash(j.Name), dash(packNames(j.Packs)), fmt.Sprint(j.Windows), fmt.Sprint(j.Standing),
 			fmt.Sprint(j.Bans), fmt.Sprint(j.Lifts), fmt.Sprint(j.Alarms), note,
 		})
 	}
@@ -75,6 +68,45 @@ func (p *Printer) Status(s *Status) error {
 		}
 	}
 	return nil
+}
+
+// packs writes a row for each pack that saw something, samples of what it did not
+// take, and how many saw nothing.
+func (p *Printer) packs(b *bytes.Buffer, packs []Pack) {
+	rows := [][]string{{"PACK", "RULES", "MATCHED", "AMBIGUOUS", "UNTRUSTED", "NEAR MISSES"}}
+	var samples [][]string
+	silent := 0
+	for _, pack := range packs {
+		if pack.Matches+pack.Untrusted+pack.NearMisses == 0 {
+			silent++
+			continue
+		}
+		rows = append(rows, []string{
+			pack.Name, fmt.Sprint(pack.Rules), fmt.Sprint(pack.Matches),
+			fmt.Sprint(pack.Ambiguous), fmt.Sprint(pack.Untrusted), fmt.Sprint(pack.NearMisses),
+		})
+		for _, s := range [][]string{{pack.Name, "untrusted", Safe(pack.Sample)}, {pack.Name, "near miss", Safe(pack.NearSample)}} {
+			if s[2] != "" {
+				samples = append(samples, s)
+			}
+		}
+	}
+	p.table(b, "", rows)
+	if silent > 0 {
+		fmt.Fprintf(b, "%s\n", p.Faint(plural(silent, "pack")+" saw nothing"))
+	}
+	if len(samples) > 0 {
+		b.WriteByte('\n')
+		p.table(b, "", append([][]string{{"PACK", "LINE", ""}}, samples...))
+	}
+}
+
+// packNames lists packs, and counts them where that would fill the screen.
+func packNames(names []string) string {
+	if len(names) > 6 {
+		return plural(len(names), "pack")
+	}
+	return strings.Join(names, " ")
 }
 
 // cells are the state of a part and what is to be said of it.

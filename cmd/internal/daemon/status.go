@@ -51,7 +51,8 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 
 // packStatus runs on the judge, because a reload replaces the packs there.
 func (d *daemon) packStatus() []admin.Pack {
-	refusals := d.pipe.set.Load().Refused()
+	set := d.pipe.set.Load()
+	refusals, near := set.Refused(), set.NearMisses()
 	var out []admin.Pack
 	for _, p := range d.law.packs {
 		shown := admin.Pack{Name: p.Name, File: p.File, Rules: len(p.Rules)}
@@ -60,6 +61,11 @@ func (d *daemon) packStatus() []admin.Pack {
 		for _, r := range refusals {
 			if r.Pack == p.Name {
 				shown.Untrusted, shown.Sample = r.N, admin.Safe(r.Line)
+			}
+		}
+		for _, n := range near {
+			if n.Pack == p.Name {
+				shown.NearMisses, shown.NearSample = n.N, admin.Safe(n.Line)
 			}
 		}
 		out = append(out, shown)
