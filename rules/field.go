@@ -114,7 +114,7 @@ func (r *ruleFile) conditions(c *compiledRule, g *grammar, bad func(string, erro
 			bad(key, value.err)
 			continue
 		}
-		forms := compileForms(value.oneOrMore, r.Account, g.translate, c, func(err error) { bad(key, err) })
+		forms := compileForms(value.oneOrMore, g.translate, c, func(err error) { bad(key, err) })
 		if len(forms) == 0 {
 			if len(value.oneOrMore) == 0 {
 				bad(key, hinted{"the field has no pattern", "write <text> for a field that may be anything"})
@@ -147,7 +147,7 @@ func (r *ruleFile) places(c *compiledRule, bad func(string, error)) {
 		if slices.ContainsFunc(forms, func(f *form) bool { return f.after != nil }) {
 			addr = append(addr, key)
 		}
-		if slices.ContainsFunc(forms, func(f *form) bool { return f.account != nil }) {
+		if slices.ContainsFunc(forms, func(f *form) bool { return c.account >= 0 && f.captures[c.account] != nil }) {
 			account = append(account, key)
 		}
 	}

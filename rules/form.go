@@ -15,26 +15,31 @@ type form struct {
 	// form has none; after, from the end, what follows it, nil if there is no
 	// address.
 	before, after *automaton
+	// enough is how long a text that was cut must be, so that what the form
+	// reads in it cannot be another in the whole text.
+	enough int
 	// within and behind are the most bytes that can precede the address and
 	// follow it.
 	within, behind int
 	// left and right are the literal text right beside the address.
 	left, right string
-	account     *account
+	// captures find what the rule wants to know besides, nil where the form
+	// does not have it; they are in the order of the rule's captures.
+	captures []*capture
 	// literals are texts that every message of the form holds.
 	literals []string
 }
 
 // newForm makes the form of one expression in which the group addr marks the
-// address, and the group account, if that is not empty, the account.
-func newForm(expr, accountGroup string) (*form, error) {
+// address, and those with these names what is wanted besides.
+func newForm(expr string, names ...string) (*form, error) {
 	re, err := parseExpression(expr)
 	if err != nil {
 		return nil, err
 	}
-	parts := trimAnchors(flatten(re, accountGroup, nil))
+	parts := trimAnchors(flatten(re, names, nil))
 	for _, p := range parts {
-		if err := checkGroups(p, accountGroup); err != nil {
+		if err := checkGroups(p, names); err != nil {
 			return nil, err
 		}
 	}
@@ -63,25 +68,30 @@ func newForm(expr, accountGroup string) (*form, error) {
 	}
 	f.literals = append(f.literals, literals(before)...)
 	f.within, f.behind = longest(before...), longest(after...)
-	if accountGroup != "" {
-		if f.account, err = newAccount(before, after, accountGroup); err != nil {
+	if f.after != nil {
+		f.enough = f.within + longestAddress
+	}
+	for _, name := range names {
+		c, err := newCapture(before, after, name)
+		if err != nil {
 			return nil, err
 		}
+		f.captures = append(f.captures, c)
 	}
 	return f, nil
 }
 
 // flatten appends the parts that re is a sequence of. Groups are parts if their
 // names matter, and otherwise what they hold.
-func flatten(re *syntax.Regexp, accountGroup string, dst []*syntax.Regexp) []*syntax.Regexp {
+func flatten(re *syntax.Regexp, names []string, dst []*syntax.Regexp) []*syntax.Regexp {
 	switch {
 	case re.Op == syntax.OpConcat:
 		for _, sub := range re.Sub {
-			dst = flatten(sub, accountGroup, dst)
+			dst = flatten(sub, names, dst)
 		}
 		return dst
-	case re.Op == syntax.OpCapture && re.Name != "addr" && (re.Name == "" || re.Name != accountGroup):
-		return flatten(re.Sub[0], accountGroup, dst)
+	case re.Op == syntax.OpCapture && re.Name != "addr" && !slices.Contains(names, re.Name):
+		return flatten(re.Sub[0], names, dst)
 	case re.Op == syntax.OpEmptyMatch:
 		return dst
 	}
@@ -101,15 +111,15 @@ func trimAnchors(parts []*syntax.Regexp) []*syntax.Regexp {
 }
 
 // checkGroups refuses groups that matter anywhere but in the sequence of parts.
-func checkGroups(part *syntax.Regexp, accountGroup string) error {
+func checkGroups(part *syntax.Regexp, names []string) error {
 	for _, sub := range part.Sub {
-		if sub.Op == syntax.OpCapture && (sub.Name == "addr" || accountGroup != "" && sub.Name == accountGroup) {
+		if sub.Op == syntax.OpCapture && (sub.Name == "addr" || slices.Contains(names, sub.Name)) {
 			return hinted{
 				fmt.Sprintf("group %s stands within another group, an alternative or a repetition", sub.Name),
 				"write one alternative for each place it can stand in",
 			}
 		}
-		if err := checkGroups(sub, accountGroup); err != nil {
+		if err := checkGroups(sub, names); err != nil {
 			return err
 		}
 	}
@@ -155,6 +165,9 @@ type scratch struct {
 	left   []token
 	found  []reading
 	fields fields // of rules that have conditions on them
+	// places are what the form that is being tried reads, kept what the first
+	// one did.
+	places, kept []place
 }
 
 // reading is an address and where it stands.

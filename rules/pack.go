@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -41,7 +40,10 @@ type compiledRule struct {
 	*Rule
 	from        origin
 	identifiers []string
-	cut         int // messages this long may have been cut by the daemon; 0: none
+	units       []string // instead of the pack's; nil: those
+	captures    []string // the placeholders it wants to know besides the address
+	account     int      // which of them names the account; -1: none
+	cut         int      // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
 	conditions  []*condition
 	samples     []sample
@@ -87,7 +89,7 @@ type ruleFile struct {
 	Evidence                      string
 	PerAttempt                    *int `toml:"per_attempt"`
 	Weight, Cut                   *int
-	Identifier                    []string
+	Identifier, Unit              []string
 	Pattern, Regex                oneOrMore
 	Field                         fieldTable
 	Account                       string
@@ -172,7 +174,7 @@ var keys = map[string][]string{
 	"":            {"pack", "rule"},
 	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "match", "types", "define"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
-	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "pattern", "regex", "field", "account", "sample"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "account", "sample"},
 	"rule.sample": {"line", "field", "addr", "account", "match", "ambiguous", "identifier"},
 }
 
@@ -223,11 +225,7 @@ func (f *packFile) pack(p *problems) *Pack {
 		p.add("pack.match.uid", "", fmt.Errorf("uid %d is no user", m.UID[i]))
 	}
 	pack.trust = trust{units: m.Unit, uids: m.UID, anyUnit: m.AnyUnit}
-	for _, unit := range m.Unit {
-		if _, err := path.Match(unit, ""); err != nil || unit == "" {
-			p.add("pack.match.unit", "", fmt.Errorf("unit %q is no glob", unit))
-		}
-	}
+	checkUnits(m.Unit, func(err error) { p.add("pack.match.unit", "", err) })
 	if m.AnyUnit && len(m.Unit) > 0 {
 		p.add("pack.match.any_unit", "", hinted{"any_unit and unit exclude each other", "leave one of them out"})
 	}
@@ -308,8 +306,11 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 		from:        p.origin,
 		identifiers: r.Identifier,
 		cut:         f.Pack.Cut,
+		units:       r.Unit,
 		samples:     r.Sample,
 	}
+	c.account = c.capture(r.Account)
+	checkUnits(r.Unit, func(err error) { bad("unit", err) })
 	if r.Cut != nil {
 		c.cut = atLeastOne(r.Cut, "cut", bad)
 	}
@@ -353,7 +354,7 @@ func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
 	r.conditions(c, g, bad)
 	inField := len(c.conditions) < len(r.Field) || slices.ContainsFunc(c.conditions, (*condition).addressed)
 	add := func(key string, sources []string, translate func(string) ([]string, error)) {
-		forms := compileForms(sources, r.Account, translate, c, func(err error) { bad(key, err) })
+		forms := compileForms(sources, translate, c, func(err error) { bad(key, err) })
 		c.forms = append(c.forms, forms...)
 		if !inField && c.Event != Ignore && c.Event != Info && slices.ContainsFunc(forms, func(f *form) bool { return f.after == nil }) {
 			bad(key, hinted{fmt.Sprintf("a rule for event %s needs the address", c.Event), "put <addr> where the daemon prints the peer"})
@@ -372,7 +373,7 @@ func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
 }
 
 // compileForms compiles the alternatives of one key.
-func compileForms(sources []string, account string, translate func(string) ([]string, error), c *compiledRule, bad func(error)) (forms []*form) {
+func compileForms(sources []string, translate func(string) ([]string, error), c *compiledRule, bad func(error)) (forms []*form) {
 	for _, source := range sources {
 		translated, err := translate(source)
 		if err != nil {
@@ -380,7 +381,7 @@ func compileForms(sources []string, account string, translate func(string) ([]st
 			continue
 		}
 		for _, expr := range translated {
-			f, err := newForm(expr, account)
+			f, err := newForm(expr, c.captures...)
 			if err != nil {
 				bad(err)
 				break

@@ -81,7 +81,7 @@ func TestParseErrors(t *testing.T) {
 		{"no identifier", "[pack]\nname = \"door\"\n" + rule + "pattern = \"<addr>\"\n", []string{"3: rule r: nothing says whose lines these are; name identifiers in [pack.match]"}},
 		{"both units", pack + "unit = [\"x\"]\nany_unit = true\n" + rule + "pattern = \"<addr>\"\n", []string{"6: any_unit and unit exclude each other; leave one of them out"}},
 		{"no user", pack + "uid = [0, -1]\n" + rule + "pattern = \"<addr>\"\n", []string{"5: uid -1 is no user"}},
-		{"bad unit", pack + "unit = [\"x[\"]\n" + rule + "pattern = \"<addr>\"\n", []string{`5: unit "x[" is no glob`}},
+		{"bad unit", pack + "unit = [\"x[\"]\n" + rule + "pattern = \"<addr>\"\nunit = [\"\"]\n", []string{`5: unit "x[" is no glob`, `10: rule r: unit "" is no glob`}},
 		{"types", pack + "[pack.types]\nint = 'x'\nopen = '['\ngroup = '(x)'\nquote = '\\Qx'\nend = 'x$y'\n" + rule + "pattern = \"<addr>\"\n", []string{
 			"6: <int> is there already; choose another name",
 			"7: error parsing regexp: missing closing ]: `[`",

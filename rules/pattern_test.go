@@ -31,17 +31,17 @@ func checkPattern(t *testing.T, expr, msg string) {
 	if diff := cmp.Diff(referenceReadings(expr, msg), got, diffReadings); diff != "" {
 		t.Fatalf("%s on %q: readings (-want +got)\n%s", expr, msg, diff)
 	}
-	if f.account == nil || !strings.Contains(expr, "(?P<account>") {
+	if f.captures[0] == nil || !strings.Contains(expr, "(?P<account>") {
 		return
 	}
 	before, after, _ := strings.Cut(expr, "(?P<addr>)")
 	for _, t0 := range got {
 		half, part := msg[:t0.start], before
-		if f.account.behind {
+		if f.captures[0].behind {
 			half, part = msg[t0.end:], after
 		}
 		want, ok := referenceAccount(half, part)
-		if got := string(f.account.find([]byte(msg), t0.token)); !ok || got != want {
+		if got := string(f.captures[0].find([]byte(msg), t0.token)); !ok || got != want {
 			t.Fatalf("%s on %q: account %q, want %q", expr, msg, got, want)
 		}
 	}

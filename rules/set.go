@@ -105,9 +105,9 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 	for begin, i := 0, 0; i < len(g.packs); i++ {
 		p := &g.packs[i]
 		switch v := p.judge(g.forms, begin, e, sc); {
-		case v.form != nil && p.trust.believes(e):
-			dst = append(dst, v.match(e))
 		case v.form != nil:
+			dst = append(dst, v.match(e))
+		case v.refused:
 			s.refused.add(p.index, e)
 		case p.near(g.forms, begin, sc) && p.trust.believes(e):
 			s.near.add(p.index, e)
@@ -132,18 +132,34 @@ func (s *scratch) next(i int) int {
 
 // verdict is what a pack makes of an entry.
 type verdict struct {
-	form    *form // the first that reads; nil if none does
-	account place
-	found   int // how many addresses are read, at most MaxCandidates
-	addrs   [MaxCandidates]reading
+	form   *form   // the first that reads; nil if none does
+	places []place // where it reads what
+	found  int     // how many addresses are read, at most MaxCandidates
+	addrs  [MaxCandidates]reading
+	// asked and trusted say what the pack believes; refused that a form reads the
+	// message, and its rule does not believe where it comes from.
+	asked, trusted, refused bool
 }
 
-// place is where an account is to be looked for: in which text, and where its
-// address stands, or its end if it has none.
+// place is a text that a form reads: the message or a field. At is where its address
+// stands, or its end if it has none.
 type place struct {
-	by   *account // nil: nowhere
+	form *form
 	text []byte
 	at   token
+}
+
+// value returns what the capture i of the rule stands for, nil if there is none.
+func (v *verdict) value(i int) []byte {
+	if i < 0 {
+		return nil
+	}
+	for _, p := range v.places {
+		if c := p.form.captures[i]; c != nil {
+			return c.find(p.text, p.at)
+		}
+	}
+	return nil
 }
 
 // judge reads e with the candidates of one pack, which begin at form i. The first
@@ -154,27 +170,44 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 		if v.form != nil && v.form.rule.Event == Ignore && f.rule.Event != Ignore {
 			break
 		}
-		if len(f.rule.conditions) > 0 {
-			v.structured(f, e, sc)
+		whole := token{start: len(e.Message), end: len(e.Message)} // all of it is before
+		var found []reading
+		switch {
+		case len(f.rule.conditions) > 0:
+			v.structured(f, p, e, sc)
 			continue
-		}
-		if f.after == nil {
-			if v.form == nil && f.before.matches(e.Message) {
-				v.form, v.account = f, place{f.account, e.Message, token{start: len(e.Message)}}
+		case f.after == nil && v.form != nil, f.rule.cuts(e) && len(e.Message) < f.enough:
+			continue
+		case f.after == nil && !f.before.matches(e.Message):
+			continue
+		case f.after != nil:
+			if found = f.readings(sc); len(found) == 0 {
+				continue
 			}
-			continue
 		}
-		if f.rule.cuts(e) && !f.certain(e.Message) {
-			continue
-		}
-		for _, r := range f.readings(sc) {
-			if v.form == nil {
-				v.form, v.account = f, place{f.account, e.Message, r.token}
-			}
-			v.add(r)
-		}
+		sc.places = append(sc.places[:0], place{f, e.Message, whole})
+		v.take(f, p, e, sc, 0, found)
 	}
 	return v
+}
+
+// take notes what f reads in e: the values in sc.places, and the address, unless it
+// has none, in one of them.
+func (v *verdict) take(f *form, p *packForms, e *ingest.Entry, sc *scratch, addressed int, found []reading) {
+	if !v.believes(f, p, e) {
+		return
+	}
+	if v.form == nil {
+		if len(found) > 0 {
+			sc.places[addressed].at = found[0].token
+		}
+		v.form = f
+		sc.kept = append(sc.kept[:0], sc.places...)
+		v.places = sc.kept
+	}
+	for _, r := range found {
+		v.add(r)
+	}
 }
 
 // cuts says that the message may have lost its end. Blanks at the end of what is
@@ -182,10 +215,6 @@ func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v
 func (r *compiledRule) cuts(e *ingest.Entry) bool {
 	return e.Truncated || r.cut > 0 && max(len(e.Message), e.Length) >= r.cut
 }
-
-// certain says that the address of f cannot lie behind the end of a message that
-// was cut.
-func (f *form) certain(msg []byte) bool { return f.within+longestAddress <= len(msg) }
 
 // add notes the address of r unless it is known.
 func (v *verdict) add(r reading) {
@@ -223,9 +252,7 @@ func (v *verdict) match(e *ingest.Entry) Match {
 			m.Candidates[i] = r.addr
 		}
 	}
-	if at := v.account; at.by != nil {
-		m.Account = string(normalise(at.by.find(at.text, at.at)))
-	}
+	m.Account = string(normalise(v.value(r.account)))
 	return m
 }
 

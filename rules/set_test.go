@@ -83,6 +83,15 @@ func parse(t testing.TB, doc string) *Pack {
 	return p
 }
 
+// replaceOnce replaces what must be in the text.
+func replaceOnce(t testing.TB, text, old, new string) string {
+	t.Helper()
+	if !strings.Contains(text, old) {
+		t.Fatalf("there is no %q", old)
+	}
+	return strings.Replace(text, old, new, 1)
+}
+
 func compiled(t testing.TB, packs ...*Pack) *Set {
 	t.Helper()
 	s, err := Compile(packs...)
@@ -348,7 +357,7 @@ func TestPrefilterIsSound(t *testing.T) {
 		}
 		messages = append(messages, msg, msg+msg+msg+msg)
 		for _, expr := range exprs {
-			f, err := newForm(expr, "")
+			f, err := newForm(expr)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -85,73 +85,60 @@ func (s *fields) lookup(name string, e *ingest.Entry) (value []byte, ok bool) {
 
 // structured adds what f reads in e, a form of a rule with conditions on fields: its
 // pattern holds, if it has one, and so do all the conditions.
-func (v *verdict) structured(f *form, e *ingest.Entry, sc *scratch) {
-	account := place{f.account, e.Message, token{start: len(e.Message)}}
+func (v *verdict) structured(f *form, p *packForms, e *ingest.Entry, sc *scratch) {
 	var found []reading
+	if f.rule.cuts(e) && len(e.Message) < f.enough {
+		return
+	}
 	if f.after == nil {
 		if !f.before.matches(e.Message) {
 			return
 		}
-	} else {
-		if f.rule.cuts(e) && !f.certain(e.Message) {
-			return
-		}
-		if found = f.readings(sc); len(found) == 0 {
-			return
-		}
-		account.at = found[0].token
+	} else if found = f.readings(sc); len(found) == 0 {
+		return
 	}
-	for _, c := range f.rule.conditions {
+	addressed := 0
+	sc.places = append(sc.places[:0], place{f, e.Message, token{start: len(e.Message), end: len(e.Message)}})
+	for i, c := range f.rule.conditions {
 		value := sc.fields.field(c.name, e)
 		if value == nil {
 			return
 		}
-		by, at := sc.fields.holds(c, value)
+		by := sc.fields.holds(c, value)
 		if by == nil {
 			return
 		}
 		if c.addressed() {
-			found = sc.fields.readings
+			addressed, found = i+1, sc.fields.readings
 		}
-		if by.account != nil {
-			account = place{by.account, value, at}
-		}
+		sc.places = append(sc.places, place{by, value, token{start: len(value), end: len(value)}})
 	}
-	if v.form == nil {
-		v.form, v.account = f, account
-	}
-	for _, r := range found {
-		v.add(r)
-	}
+	v.take(f, p, e, sc, addressed, found)
 }
 
-// holds returns the first alternative of c that reads value, nil if none does, and
-// where the account is to be looked for. The addresses that any of them reads are
-// left in readings.
-func (s *fields) holds(c *condition, value []byte) (by *form, at token) {
-	if !c.addressed() {
-		for _, f := range c.forms {
-			if f.before.matches(value) {
-				return f, token{start: len(value)}
-			}
-		}
-		return nil, at
-	}
+// holds returns the first alternative of c that reads value, nil if none does. The
+// addresses that any of them reads are left in readings, those of the first first.
+func (s *fields) holds(c *condition, value []byte) (by *form) {
 	if s.value == nil {
 		s.value = new(scratch)
 	}
 	s.value.reset(value)
 	s.readings = s.readings[:0]
 	for _, f := range c.forms {
-		cut := f.rule.cut
-		if cut > 0 && len(value) >= cut && !f.certain(value) {
+		if cut := f.rule.cut; cut > 0 && len(value) >= cut && len(value) < f.enough {
+			continue
+		}
+		if f.after == nil {
+			if f.before.matches(value) {
+				return f
+			}
 			continue
 		}
 		found := f.readings(s.value)
 		if len(found) > 0 && by == nil {
-			by, at = f, found[0].token
+			by = f
 		}
 		s.readings = append(s.readings, found...)
 	}
-	return by, at
+	return by
 }

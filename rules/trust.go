@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"sync"
@@ -26,10 +27,41 @@ func (t *trust) believes(e *ingest.Entry) bool {
 	if len(t.uids) > 0 && !slices.Contains(t.uids, e.UID) {
 		return false
 	}
-	return t.anyUnit || slices.ContainsFunc(t.units, func(glob string) bool {
-		ok, _ := path.Match(glob, string(e.Unit)) // checked by Parse
+	return t.anyUnit || isOneOf(e.Unit, t.units)
+}
+
+// believes says whether the rule of a form that reads e believes where e comes
+// from.
+func (v *verdict) believes(f *form, p *packForms, e *ingest.Entry) bool {
+	var ok bool
+	if units := f.rule.units; len(units) > 0 {
+		own := trust{units: units, uids: p.trust.uids}
+		ok = own.believes(e)
+	} else {
+		if !v.asked {
+			v.asked, v.trusted = true, p.trust.believes(e)
+		}
+		ok = v.trusted
+	}
+	v.refused = v.refused || !ok
+	return ok
+}
+
+// isOneOf says that a glob matches the unit.
+func isOneOf(unit []byte, globs []string) bool {
+	return slices.ContainsFunc(globs, func(glob string) bool {
+		ok, _ := path.Match(glob, string(unit)) // checked by Parse
 		return ok
 	})
+}
+
+// checkUnits tells bad of what is no glob.
+func checkUnits(units []string, bad func(error)) {
+	for _, unit := range units {
+		if _, err := path.Match(unit, ""); err != nil || unit == "" {
+			bad(fmt.Errorf("unit %q is no glob", unit))
+		}
+	}
 }
 
 // Refusal is the matches that one pack has refused because their entries came
