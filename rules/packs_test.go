@@ -59,6 +59,21 @@ func TestShippedSamples(t *testing.T) {
 	}
 }
 
+// Unanswered challenges ban, so a pack that counts them must see the answers.
+func TestChallengesHaveSuccess(t *testing.T) {
+	for _, p := range embedded(t) {
+		answered := map[string]bool{}
+		for _, r := range p.Rules {
+			answered[r.Service] = answered[r.Service] || r.Event == rules.Success
+		}
+		for _, r := range p.Rules {
+			if r.Event == rules.Challenge && !answered[r.Service] {
+				t.Errorf("%s is a challenge, and no rule of the pack tells of a login on %s", r, r.Service)
+			}
+		}
+	}
+}
+
 // tally counts attempts as the design says, on its own: lines by service,
 // witness and rule.
 type tally map[string]map[string]map[*rules.Rule]int
