@@ -12,41 +12,34 @@ type capture struct {
 	behind bool // it stands behind the address
 	// head reads what precedes the placeholder in its half, tail (from the
 	// end) what follows it.
-	head, tail *automaton
+	head, tail *half
 	// Unless any text can stand there, self reads it, and rest, from the end,
 	// it and what follows it.
-	self, rest *automaton
+	self, rest *half
 	// within is the most bytes of a message up to its end.
 	within int
 }
 
 // newCapture makes the capture of the group name, nil if neither half has it.
-func newCapture(before, after []*syntax.Regexp, name string) (*capture, error) {
+func newCapture(before, after []*syntax.Regexp, name string, known *halves) *capture {
 	isNamed := func(p *syntax.Regexp) bool { return p.Op == syntax.OpCapture && p.Name == name }
-	c, half := &capture{}, before
-	at := slices.IndexFunc(half, isNamed)
+	c, side := &capture{}, before
+	at := slices.IndexFunc(side, isNamed)
 	if at < 0 {
-		c.behind, half = true, after
-		if at = slices.IndexFunc(half, isNamed); at < 0 {
-			return nil, nil
+		c.behind, side = true, after
+		if at = slices.IndexFunc(side, isNamed); at < 0 {
+			return nil
 		}
 		c.within = longest(before...) + longestAddress
 	}
-	c.within = min(c.within+longest(half[:at+1]...), unbounded)
-	var err error
-	make := func(parts []*syntax.Regexp, backward bool) (m *automaton) {
-		if err == nil {
-			m, err = newAutomaton(parts, backward)
-		}
-		return m
+	c.within = min(c.within+longest(side[:at+1]...), unbounded)
+	c.head = known.of(side[:at], false)
+	c.tail = known.of(side[at+1:], true)
+	if !isText(side[at]) {
+		c.self = known.of(side[at:at+1], false)
+		c.rest = known.of(side[at:], true)
 	}
-	c.head = make(half[:at], false)
-	c.tail = make(half[at+1:], true)
-	if !isText(half[at]) {
-		c.self = make(half[at:at+1], false)
-		c.rest = make(half[at:], true)
-	}
-	return c, err
+	return c
 }
 
 // capture has the rule know what the placeholder name stands for, and returns its

@@ -11,8 +11,13 @@ import (
 )
 
 // Check runs every sample against the whole pack. The error joins an [*Error] for
-// each sample that the pack does not read as it says.
+// each sample that the pack does not read as it says. Each rule of a shipped
+// pack must have a sample.
 func (p *Pack) Check() error {
+	p, err := p.whole()
+	if err != nil {
+		return err
+	}
 	set, err := Compile(p)
 	if err != nil {
 		return err

@@ -51,8 +51,9 @@ func unknown(what, name string, known []string) error {
 
 // origin is a file and where its keys stand.
 type origin struct {
-	file  string
-	lines lines
+	file    string
+	lines   lines
+	shipped bool // one of bailiff's own, which the tests have checked
 }
 
 // fault is an error about the key at path.

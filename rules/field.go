@@ -115,6 +115,9 @@ func (r *ruleFile) conditions(c *compiledRule, g *grammar, bad func(string, erro
 			continue
 		}
 		forms := compileForms(value.oneOrMore, g.translate, c, func(err error) { bad(key, err) })
+		for _, f := range forms {
+			f.ready() // what they hold is asked for below
+		}
 		if len(forms) == 0 {
 			if len(value.oneOrMore) == 0 {
 				bad(key, hinted{"the field has no pattern", "write <text> for a field that may be anything"})
@@ -173,10 +176,12 @@ func (r *ruleFile) places(c *compiledRule, bad func(string, error)) {
 func (s *Set) Fields() []string {
 	names := make(map[string]bool)
 	for _, g := range s.groups {
-		for _, f := range g.forms {
-			for _, c := range f.rule.conditions {
-				if journalField.MatchString(c.name) {
-					names[c.name] = true
+		for _, p := range g.packs {
+			for _, r := range p.rules {
+				for _, c := range r.conditions {
+					if journalField.MatchString(c.name) {
+						names[c.name] = true
+					}
 				}
 			}
 		}

@@ -5,16 +5,27 @@ import (
 	"net/netip"
 	"regexp/syntax"
 	"slices"
+	"sync"
 )
 
 // form is one way to read a message: what stands before the address and what
 // stands behind it.
 type form struct {
 	rule *compiledRule
+
+	// What it is made of, when make is first called: an expression in which the
+	// group addr marks the address, and those with these names what is wanted
+	// besides.
+	expr   string
+	names  []string
+	halves *halves
+	making sync.Once
+	err    error
+
 	// before reads what precedes the address, or the whole message if the
 	// form has none; after, from the end, what follows it, nil if there is no
 	// address.
-	before, after *automaton
+	before, after *half
 	// enough is how long a text that was cut must be, so that what the form
 	// reads in it cannot be another in the whole text.
 	enough int
@@ -30,31 +41,62 @@ type form struct {
 	literals []string
 }
 
-// newForm makes the form of one expression in which the group addr marks the
-// address, and those with these names what is wanted besides.
-func newForm(expr string, names ...string) (*form, error) {
-	re, err := parseExpression(expr)
-	if err != nil {
-		return nil, err
+// make makes the form, but for its automata. An error is always the same.
+func (f *form) make() error {
+	f.making.Do(func() {
+		f.err = f.parse()
+		f.expr, f.halves = "", nil
+	})
+	return f.err
+}
+
+// ready makes the form of a rule that was checked, by Parse or by the tests.
+func (f *form) ready() {
+	if err := f.make(); err != nil {
+		panic(fmt.Sprintf("%s: %v", f.rule, err))
 	}
-	parts := trimAnchors(flatten(re, names, nil))
+}
+
+// check makes the form with all that a message may ask for.
+func (f *form) check() error {
+	if err := f.make(); err != nil {
+		return err
+	}
+	all := []*half{f.before, f.after}
+	for _, c := range f.captures {
+		if c != nil {
+			all = append(all, c.head, c.tail, c.self, c.rest)
+		}
+	}
+	for _, h := range all {
+		if err := h.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parse splits the expression at the address.
+func (f *form) parse() error {
+	re, err := parseExpression(f.expr)
+	if err != nil {
+		return err
+	}
+	parts := trimAnchors(flatten(re, f.names, nil))
 	for _, p := range parts {
-		if err := checkGroups(p, names); err != nil {
-			return nil, err
+		if err := checkGroups(p, f.names); err != nil {
+			return err
 		}
 	}
 	isAddr := func(p *syntax.Regexp) bool { return p.Op == syntax.OpCapture && p.Name == "addr" }
-	f := &form{}
 	before, after := parts, []*syntax.Regexp(nil)
 	at := slices.IndexFunc(parts, isAddr)
 	if at >= 0 {
 		before, after = parts[:at], parts[at+1:]
 		if slices.ContainsFunc(after, isAddr) {
-			return nil, hinted{"two addresses are one too many", "take <ip> for an address that is not the peer's"}
+			return hinted{"two addresses are one too many", "take <ip> for an address that is not the peer's"}
 		}
-		if f.after, err = newAutomaton(after, true); err != nil {
-			return nil, err
-		}
+		f.after = f.halves.of(after, true)
 		f.literals = literals(after)
 		if len(before) > 0 {
 			f.left = literalText(before[len(before)-1])
@@ -63,22 +105,16 @@ func newForm(expr string, names ...string) (*form, error) {
 			f.right = literalText(after[0])
 		}
 	}
-	if f.before, err = newAutomaton(before, false); err != nil {
-		return nil, err
-	}
+	f.before = f.halves.of(before, false)
 	f.literals = append(f.literals, literals(before)...)
 	f.within, f.behind = longest(before...), longest(after...)
 	if f.after != nil {
 		f.enough = f.within + longestAddress
 	}
-	for _, name := range names {
-		c, err := newCapture(before, after, name)
-		if err != nil {
-			return nil, err
-		}
-		f.captures = append(f.captures, c)
+	for _, name := range f.names {
+		f.captures = append(f.captures, newCapture(before, after, name, f.halves))
 	}
-	return f, nil
+	return nil
 }
 
 // flatten appends the parts that re is a sequence of. Groups are parts if their
@@ -180,11 +216,12 @@ type reading struct {
 // They are valid until the next call.
 func (f *form) readings(s *scratch) []reading {
 	msg := s.msg
-	if !f.before.begins(msg) || !f.after.begins(msg) {
+	before, after := f.before.automaton(), f.after.automaton()
+	if !before.begins(msg) || !after.begins(msg) {
 		return nil
 	}
 	s.left, s.found = s.left[:0], s.found[:0]
-	behind := f.after.walk(msg)
+	behind := after.walk(msg)
 	low := max(0, len(msg)-f.behind)
 	for i := 0; !behind.ended(); i++ {
 		t, ok := s.at(i, low)
@@ -196,7 +233,7 @@ func (f *form) readings(s *scratch) []reading {
 		}
 	}
 	slices.SortFunc(s.left, func(a, b token) int { return a.start - b.start })
-	ahead := f.before.walk(msg)
+	ahead := before.walk(msg)
 	for _, t := range s.left {
 		if ahead.accepts(t.start) {
 			if addr, ok := t.addr(msg); ok {

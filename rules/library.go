@@ -66,7 +66,7 @@ func (l *Library) index(name string) int {
 func (l *Library) Parse(file string, data []byte) (*Pack, error) {
 	return parsePack(file, data, func(name string) (*Pack, error) {
 		if p := l.Pack(name); p != nil {
-			return p, nil
+			return p.whole()
 		}
 		err := hinted{msg: fmt.Sprintf("there is no pack %q to extend", name)}
 		if near := tomlkeys.Nearest(name, l.Names()); near != "" {

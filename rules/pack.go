@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
-
-	"bailiff/rules/tomlkeys"
 )
 
 // Pack is a loaded rule pack. It never changes and may be shared.
@@ -45,6 +43,7 @@ type compiledRule struct {
 	account     int      // which of them names the account; -1: none
 	cut         int      // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
+	halves      *halves // that the forms may share with those of other rules
 	conditions  []*condition
 	samples     []sample
 }
@@ -124,11 +123,16 @@ func Parse(file string, data []byte) (*Pack, error) { return new(Library).Parse(
 
 // parsePack reads a pack; base returns the pack of a name, for the one it extends.
 func parsePack(file string, data []byte, base func(name string) (*Pack, error)) (*Pack, error) {
-	p := &problems{origin: origin{file: file, lines: lines(tomlkeys.Locate(string(data)))}}
+	return readPack(origin{file: file, lines: linesOf(string(data))}, string(data), base)
+}
+
+// readPack reads the text of a pack.
+func readPack(from origin, text string, base func(name string) (*Pack, error)) (*Pack, error) {
+	p := &problems{origin: from}
 	var f packFile
-	meta, err := toml.Decode(string(data), &f)
+	meta, err := toml.Decode(text, &f)
 	if err != nil {
-		return nil, decodeError(file, err)
+		return nil, decodeError(p.file, err)
 	}
 	p.unknownKeys(meta)
 	var extended *Pack
@@ -229,7 +233,7 @@ func (f *packFile) pack(p *problems) *Pack {
 	if m.AnyUnit && len(m.Unit) > 0 {
 		p.add("pack.match.any_unit", "", hinted{"any_unit and unit exclude each other", "leave one of them out"})
 	}
-	g := &grammar{types: f.Pack.Types, define: make(map[string][]string)}
+	g := &grammar{types: f.Pack.Types, define: make(map[string][]string), halves: new(halves)}
 	for name, alternatives := range f.Pack.Define {
 		g.define[name] = alternatives
 	}
@@ -308,6 +312,7 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 		cut:         f.Pack.Cut,
 		units:       r.Unit,
 		samples:     r.Sample,
+		halves:      g.halves,
 	}
 	c.account = c.capture(r.Account)
 	checkUnits(r.Unit, func(err error) { bad("unit", err) })
@@ -356,7 +361,7 @@ func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
 	add := func(key string, sources []string, translate func(string) ([]string, error)) {
 		forms := compileForms(sources, translate, c, func(err error) { bad(key, err) })
 		c.forms = append(c.forms, forms...)
-		if !inField && c.Event != Ignore && c.Event != Info && slices.ContainsFunc(forms, func(f *form) bool { return f.after == nil }) {
+		if !c.from.shipped && !inField && c.Event != Ignore && c.Event != Info && slices.ContainsFunc(forms, func(f *form) bool { return f.after == nil }) {
 			bad(key, hinted{fmt.Sprintf("a rule for event %s needs the address", c.Event), "put <addr> where the daemon prints the peer"})
 		}
 	}
@@ -369,10 +374,13 @@ func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
 	default:
 		add("field", []string{"<text>"}, g.translate)
 	}
-	r.places(c, bad)
+	if !c.from.shipped {
+		r.places(c, bad)
+	}
 }
 
-// compileForms compiles the alternatives of one key.
+// compileForms compiles the alternatives of one key. Those of a shipped pack are as
+// they should be, and are made when they are needed.
 func compileForms(sources []string, translate func(string) ([]string, error), c *compiledRule, bad func(error)) (forms []*form) {
 	for _, source := range sources {
 		translated, err := translate(source)
@@ -381,12 +389,13 @@ func compileForms(sources []string, translate func(string) ([]string, error), c 
 			continue
 		}
 		for _, expr := range translated {
-			f, err := newForm(expr, c.captures...)
-			if err != nil {
-				bad(err)
-				break
+			f := &form{rule: c, expr: expr, names: c.captures, halves: c.halves}
+			if !c.from.shipped {
+				if err := f.check(); err != nil {
+					bad(err)
+					break
+				}
 			}
-			f.rule = c
 			forms = append(forms, f)
 		}
 	}

@@ -7,8 +7,6 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
-
-	"bailiff/rules/tomlkeys"
 )
 
 // told returns "line: message; remedy" of each error within err.
@@ -157,7 +155,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestLocateElements(t *testing.T) {
-	found := lines(tomlkeys.Locate("[pack]\nx = \"\"\"\n[[rule]]\ny = 1\n\"\"\" # '''\n[[rule]]\n[[rule.sample]]\n[[rule.sample]]\nline = \"#\" # \"\n[[rule]]\n  [[rule.sample]]\nline = '#'\n"))
+	found := linesOf("[pack]\nx = \"\"\"\n[[rule]]\ny = 1\n\"\"\" # '''\n[[rule]]\n[[rule.sample]]\n[[rule.sample]]\nline = \"#\" # \"\n[[rule]]\n  [[rule.sample]]\nline = '#'\n")
 	want := map[string]int{"pack.x": 2, "rule[0]": 6, "rule[0].sample[1].line": 9, "rule[1].sample[0]": 11, "rule[1].sample[0].line": 12, "rule[1].sample[0].addr": 11, "rule[7].x": 6, "none": 0}
 	for path, line := range want {
 		if got := found.of(path); got != line {
@@ -174,7 +172,7 @@ func TestLocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := strings.Split(string(data), "\n")
-		found := lines(tomlkeys.Locate(string(data)))
+		found := linesOf(string(data))
 		var f packFile
 		meta, err := toml.Decode(string(data), &f)
 		if err != nil {
@@ -183,12 +181,12 @@ func TestLocate(t *testing.T) {
 		for _, key := range meta.Keys() {
 			last := key[len(key)-1]
 			paths := found.all(key.String())
-			if len(paths) == 0 && found[key.String()] == 0 {
+			if len(paths) == 0 && found()[key.String()] == 0 {
 				t.Errorf("%s: %s is nowhere", file, key)
 			}
 			for _, path := range paths {
-				if line := text[found[path]-1]; !strings.Contains(line, last) {
-					t.Errorf("%s:%d: %s is not in %q", file, found[path], path, line)
+				if line := text[found()[path]-1]; !strings.Contains(line, last) {
+					t.Errorf("%s:%d: %s is not in %q", file, found()[path], path, line)
 				}
 			}
 		}

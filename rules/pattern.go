@@ -31,6 +31,7 @@ var builtin = map[string]string{
 type grammar struct {
 	types  map[string]string   // name → RE2
 	define map[string][]string // name → alternatives, as patterns
+	halves *halves             // of what the rules read
 }
 
 // names are all that may stand between < and >.

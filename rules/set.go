@@ -21,10 +21,13 @@ type Set struct {
 	near    nearMisses
 }
 
-// group is all that may match the entries of one identifier.
+// group is all that may match the entries of one identifier. What reads them is made
+// when the first comes.
 type group struct {
 	packs []packForms
-	forms []*form // of all packs one after the other, ignore rules first in each
+
+	making sync.Once
+	forms  []*form // of all packs one after the other, ignore rules first in each
 	*prefilter
 	// fielded are the forms that hold no text and whose rules have conditions
 	// on fields.
@@ -35,8 +38,9 @@ type group struct {
 // packForms is the forms of one pack within a group.
 type packForms struct {
 	*Pack
-	index  int // in the set
-	behind int // the first form that is not its own
+	index  int             // in the set
+	rules  []*compiledRule // in the order in which they are tried
+	behind int             // the first form that is not its own
 }
 
 // Compile makes a set of packs. It is an error if two have the same name.
@@ -54,15 +58,10 @@ func Compile(packs ...*Pack) (*Set, error) {
 		s.near.packs = append(s.near.packs, NearMiss{Pack: p.Name})
 		s.add(i, p)
 	}
-	for _, g := range s.groups {
-		g.prefilter = newPrefilter(g.forms)
-		g.split()
-		g.scratch.New = func() any { return &scratch{candidates: make([]uint64, (len(g.forms)+63)/64)} }
-	}
 	return s, nil
 }
 
-// add puts the forms of a pack into the groups of their identifiers.
+// add puts the rules of a pack into the groups of their identifiers.
 func (s *Set) add(index int, p *Pack) {
 	for _, ignore := range []bool{true, false} {
 		for _, r := range p.rules {
@@ -75,14 +74,31 @@ func (s *Set) add(index int, p *Pack) {
 					g = &group{}
 					s.groups[id] = g
 				}
-				g.forms = append(g.forms, r.forms...)
 				if n := len(g.packs); n == 0 || g.packs[n-1].index != index {
 					g.packs = append(g.packs, packForms{Pack: p, index: index})
 				}
-				g.packs[len(g.packs)-1].behind = len(g.forms)
+				own := &g.packs[len(g.packs)-1]
+				own.rules = append(own.rules, r)
 			}
 		}
 	}
+}
+
+// make makes the forms and what finds those that a message may match.
+func (g *group) make() {
+	for i := range g.packs {
+		p := &g.packs[i]
+		for _, r := range p.rules {
+			g.forms = append(g.forms, r.forms...)
+		}
+		p.behind = len(g.forms)
+	}
+	for _, f := range g.forms {
+		f.ready()
+	}
+	g.prefilter = newPrefilter(g.forms)
+	g.split()
+	g.scratch.New = func() any { return &scratch{candidates: make([]uint64, (len(g.forms)+63)/64)} }
 }
 
 // AppendMatches appends the matches of e to dst, at most one of each pack, and
@@ -93,6 +109,7 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 	if g == nil {
 		return dst
 	}
+	g.making.Do(g.make)
 	sc := g.search(e.Message)
 	if len(g.fielded) > 0 && structured(e) {
 		sc = g.mark(sc, g.fielded)
