@@ -104,7 +104,7 @@ func (v *verdict) structured(f *form, p *packForms, e *ingest.Entry, sc *scratch
 		if value == nil {
 			return
 		}
-		by := sc.fields.holds(c, value)
+		by := sc.fields.holds(c, value, e)
 		if by == nil {
 			return
 		}
@@ -118,14 +118,16 @@ func (v *verdict) structured(f *form, p *packForms, e *ingest.Entry, sc *scratch
 
 // holds returns the first alternative of c that reads value, nil if none does. The
 // addresses that any of them reads are left in readings, those of the first first.
-func (s *fields) holds(c *condition, value []byte) (by *form) {
+func (s *fields) holds(c *condition, value []byte, e *ingest.Entry) (by *form) {
 	if s.value == nil {
 		s.value = new(scratch)
 	}
 	s.value.reset(value)
 	s.readings = s.readings[:0]
+	// What was taken out of the message may have stood in this value.
+	written := len(value) + max(0, e.Length-len(e.Message))
 	for _, f := range c.forms {
-		if cut := f.rule.cut; cut > 0 && len(value) >= cut && len(value) < f.enough {
+		if cut := f.rule.cut; cut > 0 && written >= cut && len(value) < f.enough {
 			continue
 		}
 		if f.after == nil {

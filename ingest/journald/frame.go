@@ -23,6 +23,9 @@ type record struct {
 	cursor, unit, identifier, host, message []byte
 	// length is what ingest.Stripped says of the message.
 	length int
+	// values are of the fields that were asked for, in that order; nil where the
+	// entry has none.
+	values [][]byte
 }
 
 // sink takes what a reader finds, in the order of the journal.
@@ -43,9 +46,12 @@ const (
 
 const (
 	frameHead = 4
-	// maxFrame bounds a frame: the fields are capped by maxLabel and
-	// ingest.MaxMessage.
-	maxFrame = 16 << 10
+	// maxFrame bounds a frame: what is in it is capped by maxLabel,
+	// ingest.MaxMessage, maxNames and maxValues.
+	maxFrame = 48 << 10
+	// maxValues is how much all values of an entry may have together; what does
+	// not fit is not there.
+	maxValues = 4 * ingest.MaxMessage
 	// maxLabel caps cursor, unit, identifier and host. A cursor has at most
 	// 150 bytes, a unit name 255, a host name 64.
 	maxLabel = 512
@@ -86,7 +92,23 @@ func (w *frameWriter) record(r *record) error {
 		w.text(label[:min(len(label), maxLabel)])
 	}
 	w.text(r.message[:min(len(r.message), ingest.MaxMessage)])
+	w.values(r.values)
 	return w.end()
+}
+
+// values writes how many there are, and of each the length and one, 0 for none.
+func (w *frameWriter) values(values [][]byte) {
+	w.buf = binary.LittleEndian.AppendUint16(w.buf, uint16(len(values)))
+	left := maxValues
+	for _, v := range values {
+		if v == nil || len(v) > min(left, ingest.MaxMessage) {
+			w.buf = binary.LittleEndian.AppendUint16(w.buf, 0)
+			continue
+		}
+		left -= len(v)
+		w.buf = binary.LittleEndian.AppendUint16(w.buf, uint16(len(v)+1))
+		w.buf = append(w.buf, v...)
+	}
 }
 
 func (w *frameWriter) gap(g gap) error {
@@ -192,6 +214,7 @@ func (b *frameBody) record(r *record) {
 	r.length = int(b.uint64())
 	r.cursor, r.unit, r.identifier, r.host = b.text(), b.text(), b.text(), b.text()
 	r.message = b.text()
+	r.values = b.values(r.values[:0])
 	if b.bad {
 		return
 	}
@@ -211,11 +234,30 @@ func (b *frameBody) uint64() uint64 {
 }
 
 func (b *frameBody) text() []byte {
-	n := b.take(2)
-	if b.bad {
-		return nil
+	return b.take(b.uint16())
+}
+
+func (b *frameBody) values(dst [][]byte) [][]byte {
+	left := maxValues
+	for n := b.uint16(); n > 0 && !b.bad; n-- {
+		size := b.uint16() - 1
+		if size < 0 {
+			dst = append(dst, nil)
+			continue
+		}
+		b.bad = b.bad || size > min(left, ingest.MaxMessage)
+		left -= size
+		dst = append(dst, b.take(size))
 	}
-	return b.take(int(binary.LittleEndian.Uint16(n)))
+	return dst
+}
+
+func (b *frameBody) uint16() int {
+	v := b.take(2)
+	if b.bad {
+		return 0
+	}
+	return int(binary.LittleEndian.Uint16(v))
 }
 
 func (b *frameBody) take(n int) []byte {

@@ -24,6 +24,10 @@ func (k *kept) record(r *record) error {
 	for _, b := range []*[]byte{&own.cursor, &own.unit, &own.identifier, &own.host, &own.message} {
 		*b = bytes.Clone(*b)
 	}
+	own.values = nil
+	for _, v := range r.values {
+		own.values = append(own.values, bytes.Clone(v))
+	}
 	k.records = append(k.records, own)
 	return nil
 }
@@ -36,6 +40,7 @@ var someRecords = []record{
 		realtime: 1795407256392572, uid: 0, pid: 4711,
 		cursor: []byte(someCursor), unit: []byte("ssh.service"), identifier: []byte("sshd"), host: []byte("pbx"),
 		message: []byte("Failed password for root from 198.51.100.7 port 22 ssh2"), length: 500,
+		values: [][]byte{nil, {}, []byte("198.51.100.7"), nil},
 	},
 	{
 		realtime: 1, uid: -1, pid: -1, truncated: true, continued: true,
@@ -116,13 +121,21 @@ func TestFrameBounds(t *testing.T) {
 	huge := []byte(strings.Repeat("a", 1<<20))
 	var out bytes.Buffer
 	w := newFrameWriter(&out)
-	r := record{cursor: huge, unit: huge, identifier: huge, host: huge, message: huge}
+	r := record{cursor: huge, unit: huge, identifier: huge, host: huge, message: huge, values: [][]byte{huge}}
+	for range maxNames - 1 {
+		r.values = append(r.values, huge[:ingest.MaxMessage])
+	}
 	if err := errors.Join(w.record(&r), w.fail(&Error{Problem: string(huge), Remedy: string(huge)}), w.flush()); err != nil {
 		t.Fatal(err)
 	}
 	got, err := decode(&out)
 	if len(got.records) != 1 || len(got.records[0].message) != ingest.MaxMessage {
 		t.Fatalf("%d records, %v", len(got.records), err)
+	}
+	for i, v := range got.records[0].values {
+		if want := i > 0 && i <= maxValues/ingest.MaxMessage; (v != nil) != want {
+			t.Errorf("value %d has %d bytes", i, len(v))
+		}
 	}
 	if last := (*Error)(nil); !errors.As(err, &last) {
 		t.Errorf("ended with %v, want an *Error", err)

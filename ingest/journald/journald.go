@@ -23,8 +23,12 @@
 // is counted, line by line where the numbers allow it, and logged with its
 // length; reading goes on with the oldest entry behind it.
 //
-// Entries carry no Fields: the reader ships the fields that every entry needs
-// and no others.
+// # Fields
+//
+// The reader ships what every entry needs, and of the other fields those that
+// Options.Fields and Source.AddFields name. Entry.Fields gives them and no others.
+// A field that is there twice is not given, because journald keeps no order by
+// which one could be told from the other, nor one longer than ingest.MaxMessage.
 //
 // # Build
 //
@@ -58,6 +62,9 @@ type Options struct {
 	// Since is how far a first start reads back; zero starts with the next
 	// line written. A Cursor that cannot be read counts as a first start.
 	Since time.Duration
+	// Fields names the fields that Entry.Fields gives. Each costs a search in
+	// every entry.
+	Fields []string
 	// Logger reports gaps and restarts; nil discards.
 	Logger *slog.Logger
 }
@@ -77,5 +84,5 @@ func (o Options) Validate() error {
 	if o.Since < 0 {
 		errs = append(errs, fmt.Errorf("since is negative: %v", o.Since))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkNames(o.Fields))...)
 }

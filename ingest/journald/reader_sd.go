@@ -34,8 +34,9 @@ const (
 
 // tail follows the journal on one thread.
 type tail struct {
-	j    *sdjournal.Journal
-	sink sink
+	j     *sdjournal.Journal
+	sink  sink
+	names []string // of the fields that were asked for
 
 	at       position // the last entry dealt with; zero before the first
 	cursor   string   // its cursor
@@ -62,7 +63,7 @@ func follow(ctx context.Context, q query, s sink) error {
 	}
 	defer j.Close()
 
-	t := &tail{j: j, sink: s, cut: map[string]bool{}}
+	t := &tail{j: j, sink: s, names: q.fields, cut: map[string]bool{}}
 	found, err := t.start(q)
 	for err == nil && ctx.Err() == nil {
 		if found {
@@ -95,7 +96,8 @@ func open(dir string) (j *sdjournal.Journal, err error) {
 		}
 	}
 	// One byte more than is handed out tells a cut message from a full one.
-	if err := j.SetDataThreshold(uint64(len("MESSAGE=") + ingest.MaxMessage + 1)); err != nil {
+	const longestName = 64
+	if err := j.SetDataThreshold(uint64(longestName + len("=") + ingest.MaxMessage + 1)); err != nil {
 		j.Close()
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
@@ -226,7 +228,7 @@ func (t *tail) position() (position, string, error) {
 // fields fills t.rec from the entry that the journal stands on.
 func (t *tail) fields(cursor string) error {
 	r := &t.rec
-	*r = record{cursor: append(r.cursor[:0], cursor...)}
+	*r = record{cursor: append(r.cursor[:0], cursor...), values: r.values[:0]}
 	var err error
 	if r.realtime, err = t.j.GetRealtimeUsec(); err != nil {
 		return err
@@ -256,7 +258,38 @@ func (t *tail) fields(cursor string) error {
 	}
 	r.continued, err = t.continued(r.truncated)
 	r.message = r.message[:min(len(r.message), ingest.MaxMessage)]
+	if err == nil {
+		err = t.values()
+	}
 	return err
+}
+
+// values adds what the entry has of the fields that were asked for, once and whole.
+func (t *tail) values() error {
+	var entry *sdjournal.JournalEntry
+	for _, name := range t.names {
+		value, err := t.field(name)
+		if err != nil {
+			return err
+		}
+		if value != nil && name[0] != '_' { // only journald writes those, and once
+			// libsystemd gives one of several values, and GetEntry another: they
+			// stand in the order of their first use in the file.
+			if entry == nil {
+				if entry, err = t.j.GetEntry(); err != nil {
+					entry = &sdjournal.JournalEntry{} // who cannot tell gives none
+				}
+			}
+			if entry.Fields[name] != string(value) {
+				value = nil
+			}
+		}
+		if len(value) > ingest.MaxMessage {
+			value = nil
+		}
+		t.rec.values = append(t.rec.values, value)
+	}
+	return nil
 }
 
 // continued reports whether the entry is the rest of a line that was longer

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type query struct {
 	dir    string    // empty: the system journal
 	cursor string    // empty: since
 	since  time.Time // read what is younger
+	fields []string  // to be shipped besides
 }
 
 // args is the query as ReaderMain takes it.
@@ -25,17 +27,20 @@ func (q query) args() []string {
 		"-dir=" + q.dir,
 		"-cursor=" + q.cursor,
 		"-since=" + strconv.FormatInt(q.since.UnixMicro(), 10),
+		"-fields=" + strings.Join(q.fields, ","),
 	}
 }
 
 func parseQuery(args []string) (query, error) {
 	var q query
 	var since int64
+	var fields string
 	flags := flag.NewFlagSet("journal-reader", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&q.dir, "dir", "", "directory of journal files")
 	flags.StringVar(&q.cursor, "cursor", "", "entry to resume behind")
 	flags.Int64Var(&since, "since", 0, "first entry, µs since 1970")
+	flags.StringVar(&fields, "fields", "", "fields to ship, separated by commas")
 	if err := flags.Parse(args); err != nil {
 		return q, err
 	}
@@ -43,7 +48,10 @@ func parseQuery(args []string) (query, error) {
 		return q, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	q.since = time.UnixMicro(since)
-	return q, nil
+	if fields != "" {
+		q.fields = strings.Split(fields, ",")
+	}
+	return q, checkNames(q.fields)
 }
 
 // ReaderMain is the reader process: the program named by Options.Reader calls

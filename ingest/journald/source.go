@@ -17,8 +17,11 @@ type Source struct {
 	opts Options
 	log  *slog.Logger
 
+	asked asked
+
 	// Owned by Run.
 	handler ingest.Handler
+	fields  values
 	cursor  []byte       // of the last entry dealt with
 	entry   ingest.Entry // reused for every call of the handler
 
@@ -42,6 +45,7 @@ func New(opts Options) (*Source, error) {
 	return &Source{
 		opts:   opts,
 		log:    log.With("source", opts.Name),
+		asked:  asked{names: union(nil, opts.Fields)},
 		cursor: append([]byte(nil), opts.Cursor...),
 	}, nil
 }
@@ -84,9 +88,16 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 	backoff := minBackoff
 	for {
 		before := s.delivered.Load()
-		err := read(ctx, query{dir: s.opts.Dir, cursor: string(s.cursor), since: since})
+		names, reading, stop := s.asked.begin(ctx)
+		s.fields = values{names: names}
+		err := read(reading, query{dir: s.opts.Dir, cursor: string(s.cursor), since: since, fields: names})
+		again := reading.Err() != nil
+		stop()
 		if ctx.Err() != nil {
 			return nil
+		}
+		if again {
+			continue
 		}
 		if last := (*Error)(nil); errors.As(err, &last) {
 			return fmt.Errorf("read journal: %w", err)
@@ -136,6 +147,9 @@ func (s *Source) record(r *record) error {
 		PID:        r.pid,
 		Cursor:     r.cursor,
 		Truncated:  r.truncated,
+	}
+	if s.fields.values = r.values; s.fields.some() {
+		s.entry.Fields = &s.fields
 	}
 	s.entry.SetMessage(r.message)
 	s.entry.Length = max(s.entry.Length, r.length)

@@ -31,6 +31,9 @@ func (d *daemon) reload(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := d.ship(&next); err != nil {
+		return "", err
+	}
 	var refusal error
 	err = d.pipe.ask(ctx, func() {
 		now := d.pipe.now()

@@ -101,7 +101,21 @@ func (d *daemon) openJournal() (ingest.Source, error) {
 	}
 	opt.Cursor = cursor
 	opt.Since = d.law.longestWindow()
+	opt.Fields = d.law.set.Fields()
 	return journald.New(opt)
+}
+
+// ship makes the journal's entries carry the fields that the rules of next ask for,
+// besides those that they carry already: until next holds, the old rules do.
+func (d *daemon) ship(next *law) error {
+	for _, k := range d.sources {
+		if s, ok := k.source.(*journald.Source); ok {
+			if err := s.AddFields(next.set.Fields()...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (l *law) longestWindow() time.Duration {

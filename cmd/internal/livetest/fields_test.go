@@ -1,0 +1,88 @@
+package livetest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bailiff/enforce/nft/nfttest"
+	"bailiff/ingest/journald/journaltest"
+)
+
+// gate reads a daemon that writes JSON; gatePeer is what a later version adds, for
+// fields of the journal.
+const (
+	gate = `
+[pack]
+name = "gate"
+[pack.match]
+identifier = ["gated"]
+any_unit = true
+[[rule]]
+name = "refused"
+event = "failure"
+field.msg = "login refused"
+field.request.remote_ip = "<addr>"
+`
+	gatePeer = `
+[[rule]]
+name = "refused-again"
+event = "failure"
+pattern = "refused"
+field.GATE_PEER = "<addr>"
+`
+)
+
+// TestStructuredDaemon bans by a member of a JSON message and, after a reload, by a
+// field of the journal that nobody asked for before.
+func TestStructuredDaemon(t *testing.T) {
+	nfttest.Need(t)
+	nfttest.Fresh(t)
+	journaltest.Start(t)
+	b := newBailiff(t, "")
+	pack := filepath.Join(b.Dir, "rules.d", "gate.toml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(pack), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(pack, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(gate)
+	b.Configure(fmt.Sprintf("rules_dir = %q\n[jail.gate]\npacks = [\"gate\"]\n", filepath.Dir(pack)))
+	b.Start()
+
+	conn, err := net.Dial("unixgram", "/run/systemd/journal/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	say := func(fields ...string) {
+		t.Helper()
+		if _, err := fmt.Fprintln(conn, strings.Join(append(fields, "SYSLOG_IDENTIFIER=gated"), "\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		say("MESSAGE=refused", "GATE_PEER=198.51.100.8")
+		say(`MESSAGE={"msg":"login refused","request":{"remote_ip":"198.51.100.7","headers":{"X-Forwarded-For":["192.0.2.77"]}}}`)
+	}
+	b.AwaitBan("198.51.100.7/32")
+
+	write(gate + gatePeer)
+	if out, err := b.Command("reload").CombinedOutput(); err != nil {
+		t.Fatalf("reload: %v\n%s", err, out)
+	}
+	for range 6 { // one may be in hand already
+		say("MESSAGE=refused", "GATE_PEER=198.51.100.9")
+	}
+	b.AwaitBan("198.51.100.9/32")
+	if bans := b.Bans(); len(bans) != 2 {
+		t.Errorf("banned are %v", bans)
+	}
+}
