@@ -8,10 +8,15 @@ import (
 // MaxAccount is how many bytes of an account are kept.
 const MaxAccount = 256
 
-// normalise returns the user of a SIP or tel URI (RFC 3261 section 19.1.1), with a
-// display name or without, and anything else as it is, at most MaxAccount
-// bytes. It does not copy.
+// normalise returns what is kept of an account. It does not copy.
 func normalise(name []byte) []byte {
+	name = accountName(name)
+	return name[:min(len(name), MaxAccount)]
+}
+
+// accountName returns the user of a SIP or tel URI (RFC 3261 section 19.1.1), with a
+// display name or without, and anything else as it is. It does not copy.
+func accountName(name []byte) []byte {
 	s := name
 	if len(s) > 0 && s[0] == '"' { // a display name may hold anything
 		i := 1
@@ -32,7 +37,7 @@ func normalise(name []byte) []byte {
 	if user, ok := uriUser(s); ok {
 		name = user
 	}
-	return name[:min(len(name), MaxAccount)]
+	return name
 }
 
 // uriUser returns what stands between the scheme and the host.

@@ -42,16 +42,16 @@ func newCapture(before, after []*syntax.Regexp, name string, known *halves) *cap
 	return c
 }
 
-// capture has the rule know what the placeholder name stands for, and returns its
-// index in captures; -1 if name is empty.
-func (r *compiledRule) capture(name string) int {
+// capture has the rule know what the placeholder name stands for, because its key asks
+// for it, and returns its index in captures; -1 if name is empty.
+func (r *compiledRule) capture(name, key string) int {
 	if name == "" {
 		return -1
 	}
 	i := slices.Index(r.captures, name)
 	if i < 0 {
 		i = len(r.captures)
-		r.captures = append(r.captures, name)
+		r.captures, r.askedBy = append(r.captures, name), append(r.askedBy, key)
 	}
 	return i
 }

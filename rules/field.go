@@ -142,30 +142,37 @@ func (r *ruleFile) conditions(c *compiledRule, g *grammar, bad func(string, erro
 	})
 }
 
-// places checks that the address and the account stand in one place each: in the
-// message or in one field.
+// places checks that the address and each placeholder that the rule asks for stand in
+// one place: in the message or in one field.
 func (r *ruleFile) places(c *compiledRule, bad func(string, error)) {
-	var addr, account []string // keys
-	note := func(key string, forms []*form) {
-		if slices.ContainsFunc(forms, func(f *form) bool { return f.after != nil }) {
-			addr = append(addr, key)
+	in := func(isThere func(*form) bool) (keys []string) {
+		if slices.ContainsFunc(c.forms, isThere) {
+			keys = append(keys, "pattern")
 		}
-		if slices.ContainsFunc(forms, func(f *form) bool { return c.account >= 0 && f.captures[c.account] != nil }) {
-			account = append(account, key)
+		for _, on := range c.conditions {
+			if slices.ContainsFunc(on.forms, isThere) {
+				keys = append(keys, "field."+on.name)
+			}
 		}
+		return keys
 	}
-	note("pattern", c.forms)
-	for _, on := range c.conditions {
-		note("field."+on.name, on.forms)
-	}
-	if len(addr) > 1 {
+	if addr := in(func(f *form) bool { return f.after != nil }); len(addr) > 1 {
 		bad(addr[1], hinted{fmt.Sprintf("<addr> stands in %s", strings.Join(addr, " and ")), "take <ip> for an address that is not the peer's"})
+	} else if len(addr) == 0 && len(c.forms) > 0 && r.Unless["addr"] != nil {
+		bad("unless.addr", hinted{"no pattern has <addr>", "put <addr> where the daemon prints the peer"})
 	}
-	if r.Account != "" && len(account) == 0 && len(c.forms)+len(c.conditions) > 0 {
-		bad("account", hinted{fmt.Sprintf("no pattern has a placeholder %q", r.Account), fmt.Sprintf("write <%s:text> where the account stands", r.Account)})
-	}
-	if len(account) > 1 {
-		bad(account[1], hinted{fmt.Sprintf("placeholder %q stands in %s", r.Account, strings.Join(account, " and ")), "leave it out of all but one"})
+	for i, name := range c.captures {
+		keys := in(func(f *form) bool { return f.captures[i] != nil })
+		if len(keys) == 0 && len(c.forms)+len(c.conditions) > 0 {
+			what := "it"
+			if c.askedBy[i] == "account" {
+				what = "the account"
+			}
+			bad(c.askedBy[i], hinted{fmt.Sprintf("no pattern has a placeholder %q", name), fmt.Sprintf("write <%s:text> where %s stands", name, what)})
+		}
+		if len(keys) > 1 {
+			bad(keys[1], hinted{fmt.Sprintf("placeholder %q stands in %s", name, strings.Join(keys, " and ")), "leave it out of all but one"})
+		}
 	}
 }
 

@@ -40,7 +40,9 @@ type compiledRule struct {
 	identifiers []string
 	units       []string // instead of the pack's; nil: those
 	captures    []string // the placeholders it wants to know besides the address
+	askedBy     []string // the key that asks for each
 	account     int      // which of them names the account; -1: none
+	unless      []exception
 	cut         int      // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
 	halves      *halves // that the forms may share with those of other rules
@@ -91,6 +93,7 @@ type ruleFile struct {
 	Identifier, Unit              []string
 	Pattern, Regex                oneOrMore
 	Field                         fieldTable
+	Unless                        map[string]oneOrMore
 	Account                       string
 	Sample                        []sample
 }
@@ -178,7 +181,7 @@ var keys = map[string][]string{
 	"":            {"pack", "rule"},
 	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "match", "types", "define"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
-	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "account", "sample"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "sample"},
 	"rule.sample": {"line", "field", "addr", "account", "match", "ambiguous", "identifier"},
 }
 
@@ -314,7 +317,7 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 		samples:     r.Sample,
 		halves:      g.halves,
 	}
-	c.account = c.capture(r.Account)
+	c.account = c.capture(r.Account, "account")
 	checkUnits(r.Unit, func(err error) { bad("unit", err) })
 	if r.Cut != nil {
 		c.cut = atLeastOne(r.Cut, "cut", bad)
@@ -345,6 +348,7 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 	if len(c.identifiers) == 0 || slices.Contains(c.identifiers, "") {
 		bad("identifier", hinted{"nothing says whose lines these are", "name identifiers in [pack.match]"})
 	}
+	r.exceptions(c, bad)
 	r.forms(c, g, bad)
 	for i := range c.samples {
 		s := &c.samples[i]

@@ -126,6 +126,7 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 			dst = append(dst, v.match(e))
 		case v.refused:
 			s.refused.add(p.index, e)
+		case v.excepted:
 		case p.near(g.forms, begin, sc) && p.trust.believes(e):
 			s.near.add(p.index, e)
 		}
@@ -156,6 +157,9 @@ type verdict struct {
 	// asked and trusted say what the pack believes; refused that a form reads the
 	// message, and its rule does not believe where it comes from.
 	asked, trusted, refused bool
+	// excepted says that a form reads the message, and its rule is not about what
+	// it reads there.
+	excepted bool
 }
 
 // place is a text that a form reads: the message or a field. At is where its address
@@ -166,21 +170,21 @@ type place struct {
 	at   token
 }
 
-// value returns what the capture i of the rule stands for, nil if there is none.
-func (v *verdict) value(i int) []byte {
-	if i < 0 {
-		return nil
-	}
-	for _, p := range v.places {
+// valueOf returns what the capture i of a rule stands for in the texts that it reads;
+// false if there is none.
+func valueOf(places []place, i int) ([]byte, bool) {
+	for _, p := range places {
 		if c := p.form.captures[i]; c != nil {
-			return c.find(p.text, p.at)
+			value := c.find(p.text, p.at)
+			return value, value != nil
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // judge reads e with the candidates of one pack, which begin at form i. The first
-// that reads makes the match; the addresses are those that any of them reads.
+// that reads makes the match, unless it is excepted; the addresses are those that
+// any of them reads.
 func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v verdict) {
 	for i = sc.next(i); i >= 0 && i < p.behind; i = sc.next(i + 1) {
 		f := forms[i]
@@ -214,17 +218,34 @@ func (v *verdict) take(f *form, p *packForms, e *ingest.Entry, sc *scratch, addr
 	if !v.believes(f, p, e) {
 		return
 	}
-	if v.form == nil {
-		if len(found) > 0 {
-			sc.places[addressed].at = found[0].token
-		}
+	if v.form == nil && v.applies(f, sc.places, addressed, found) {
 		v.form = f
 		sc.kept = append(sc.kept[:0], sc.places...)
 		v.places = sc.kept
 	}
+	// What an excepted rule reads counts all the same: an exception that a client
+	// can bring about must not leave one reading of two.
 	for _, r := range found {
 		v.add(r)
 	}
+}
+
+// applies says whether f reads something that its rule does not except, and leaves
+// in places the first such reading.
+func (v *verdict) applies(f *form, places []place, addressed int, found []reading) bool {
+	if len(found) == 0 {
+		excepted := f.rule.excepts(places, netip.Addr{})
+		v.excepted = v.excepted || excepted
+		return !excepted
+	}
+	for _, r := range found {
+		places[addressed].at = r.token
+		if !f.rule.excepts(places, r.addr) {
+			return true
+		}
+	}
+	v.excepted = true
+	return false
 }
 
 // cuts says that the message may have lost its end. Blanks at the end of what is
@@ -269,7 +290,10 @@ func (v *verdict) match(e *ingest.Entry) Match {
 			m.Candidates[i] = r.addr
 		}
 	}
-	m.Account = string(normalise(v.value(r.account)))
+	if r.account >= 0 {
+		account, _ := valueOf(v.places, r.account)
+		m.Account = string(normalise(account))
+	}
 	return m
 }
 
