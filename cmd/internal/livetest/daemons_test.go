@@ -1,0 +1,214 @@
+package livetest
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"bailiff/cmd/internal/admin"
+	"bailiff/enforce/nft/nfttest"
+	"bailiff/ingest/journald/journaltest"
+)
+
+const (
+	daemonHost = "192.0.2.10"
+	guesser    = "198.51.100.66"
+)
+
+// lab is where one daemon is run: a journal, an address of its own, somebody who
+// guesses passwords, and a folder.
+type lab struct {
+	*testing.T
+	dir     string
+	journal *journaltest.Journal
+	guesser *nfttest.Host
+}
+
+// write writes a file of the lab and returns its path.
+func (l *lab) write(name, text string, mode os.FileMode) string {
+	l.Helper()
+	path := filepath.Join(l.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		l.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		l.Fatal(err)
+	}
+	return path
+}
+
+// run runs a command that must succeed.
+func (l *lab) run(name string, args ...string) {
+	l.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		l.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+}
+
+// cover puts a folder of the lab over one of the machine's, in this test's mounts.
+func (l *lab) cover(dir string) string {
+	l.Helper()
+	own := filepath.Join(l.dir, "cover", dir)
+	if err := os.MkdirAll(own, 0o755); err != nil {
+		l.Fatal(err)
+	}
+	if err := syscall.Mount(own, dir, "", syscall.MS_BIND, ""); err != nil {
+		l.Fatalf("cover %s: %v", dir, err)
+	}
+	l.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// serve starts a daemon in the unit that journald vouches for, and waits until it
+// listens on a TCP port. The end of the test ends it and all that it started.
+func (l *lab) serve(unit string, port int, name string, args ...string) {
+	l.Helper()
+	cmd := exec.Command(name, args...)
+	var out lockedBuffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := l.journal.Unit(unit).Start(cmd); err != nil {
+		l.Fatalf("start %s: %v", name, err)
+	}
+	l.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		_ = cmd.Wait()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	})
+	Eventually(l, fmt.Sprintf("%s to listen on %d: %s", name, port, &out), func() bool {
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// dial connects from the guesser to the daemon.
+func (l *lab) dial(port int) *textproto.Conn {
+	l.Helper()
+	var c net.Conn
+	var err error
+	l.guesser.Do(l, func() { c, err = net.DialTimeout("tcp", fmt.Sprintf("%s:%d", daemonHost, port), Patience) })
+	if err != nil {
+		l.Fatal(err)
+	}
+	return textproto.NewConn(c)
+}
+
+// talk sends lines one after the other, and expects that each answer begins as
+// said.
+func (l *lab) talk(c *textproto.Conn, lines ...[2]string) {
+	l.Helper()
+	for _, line := range lines {
+		if line[0] != "" {
+			if err := c.PrintfLine("%s", line[0]); err != nil {
+				l.Fatal(err)
+			}
+		}
+		for {
+			answer, err := c.ReadLine()
+			if err != nil {
+				l.Fatalf("%q was answered with %v", line[0], err)
+			}
+			if strings.HasPrefix(answer, line[1]) {
+				break
+			}
+			if len(answer) < 4 || answer[3] != '-' && !strings.HasPrefix(answer, "*") {
+				l.Fatalf("%q was answered with %q, want %q", line[0], answer, line[1])
+			}
+		}
+	}
+}
+
+// daemonUnderTest is a daemon of Debian's and one way of being refused by it.
+type daemonUnderTest struct {
+	name string
+	// packs judge its lines.
+	packs []string
+	start func(l *lab)
+	// refuse makes it refuse one login to the guesser.
+	refuse func(l *lab)
+}
+
+var daemonsUnderTest = []daemonUnderTest{
+	{
+		name: "nginx", packs: []string{"nginx"},
+		start: func(l *lab) {
+			conf := l.write("nginx.conf", fmt.Sprintf(`daemon off; user root; pid %[1]s/pid; error_log syslog:server=unix:/dev/log,nohostname error;
+				events {} http { access_log syslog:server=unix:/dev/log,nohostname combined; client_body_temp_path %[1]s; proxy_temp_path %[1]s;
+				fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+				server { listen 8080; location / { auth_basic "x"; auth_basic_user_file %[1]s/users; } } }`, l.dir), 0o644)
+			l.write("users", "alice:{PLAIN}right\n", 0o644)
+			l.run("chmod", "-R", "a+rX", l.dir)
+			l.serve("nginx.service", 8080, "/usr/sbin/nginx", "-c", conf)
+		},
+		refuse: func(l *lab) {
+			c := l.dial(8080)
+			defer c.Close()
+			l.talk(c, [2]string{"GET / HTTP/1.0\r\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte("alice:wrong")) + "\r\n", "HTTP/1.1 401"})
+		},
+	},
+}
+
+// TestDaemons runs real daemons, has each refuse logins, and finds one attempt
+// for each: no more, however many lines it printed.
+func TestDaemons(t *testing.T) {
+	nfttest.Need(t)
+	const refusals = 3
+	for _, d := range daemonsUnderTest {
+		t.Run(d.name, func(t *testing.T) {
+			nfttest.Fresh(t)
+			nfttest.Address(t, daemonHost+"/24")
+			l := &lab{T: t, dir: t.TempDir(), journal: journaltest.Start(t), guesser: nfttest.NewHost(t, "guesser", guesser)}
+			d.start(l)
+			b := newBailiff(t, fmt.Sprintf("[jail.j]\npacks = [\"%s\", \"sshd\"]\nmax_retry = 100\n", strings.Join(d.packs, `", "`)))
+			b.Start()
+			for range refusals {
+				d.refuse(l)
+			}
+			// The journal has an order: whoever has read this has read the rest.
+			mark(l)
+			Eventually(t, "the last line", func() bool { return attempts(b, "203.0.113.200") == 1 })
+			if got := attempts(b, guesser); got != refusals {
+				out, _ := exec.Command("journalctl", "-q", "-D", l.journal.Dir, "-o", "short", "--output-fields=_SYSTEMD_UNIT,MESSAGE").Output()
+				t.Errorf("%d attempts for %d refused logins\n%s", got, refusals, out)
+			}
+		})
+	}
+}
+
+// mark has sshd's unit log a refused password for an address of its own.
+func mark(l *lab) {
+	l.Helper()
+	l.journal.Sync()
+	cmd := exec.Command("logger", "-t", "sshd", "Failed password for root from 203.0.113.200 port 4000 ssh2")
+	if err := l.journal.Unit("ssh.service").Start(cmd); err != nil {
+		l.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// attempts asks how many attempts of an address the jail counts.
+func attempts(b *Bailiff, addr string) int {
+	var why admin.Why
+	b.JSON(&why, "why", addr)
+	n := 0
+	for _, j := range why.Jails {
+		n += j.Attempts
+	}
+	return n
+}
+
+var _ = bufio.NewReader
