@@ -31,12 +31,22 @@ type field struct {
 	cut              bool // there was more of the value
 }
 
-// Field returns the first value of a field of the journal.
+// Field returns the value of a field of the journal, unless the entry has it twice
+// or it was cut: who could add one, or fill one up, would choose what is read.
 func (b *block) Field(name string) (value []byte, ok bool) {
-	value, _, ok = b.find(name)
+	for _, f := range b.fields {
+		if string(b.text[f.name:f.value]) != name {
+			continue
+		}
+		if ok || f.cut {
+			return nil, false
+		}
+		value, ok = b.text[f.value:f.end:f.end], true
+	}
 	return value, ok
 }
 
+// find returns the first value of a field.
 func (b *block) find(name string) (value []byte, cut, ok bool) {
 	for _, f := range b.fields {
 		if string(b.text[f.name:f.value]) == name {
@@ -93,7 +103,7 @@ func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 }
 
 func (s *Scanner) get(name string) []byte {
-	v, _ := s.block.Field(name)
+	v, _, _ := s.block.find(name)
 	return v
 }
 

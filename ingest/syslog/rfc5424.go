@@ -2,7 +2,6 @@ package syslog
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/influxdata/go-syslog/v3/rfc5424"
 
@@ -16,8 +15,8 @@ import (
 // The header is split here rather than by go-syslog because that allocates for
 // every line and refuses what does occur: nanoseconds, missing structured data,
 // and bytes that are not UTF-8, at which it cuts the message. A fuzz test holds
-// the two to the same answer wherever go-syslog has one, and structured data is
-// its work alone (see structured).
+// the two to the same answer wherever go-syslog has one, and resolving the escapes
+// of structured data is its work alone (see structured).
 func (p *Parser) rfc5424(b []byte, h *Header, e *ingest.Entry) (msg []byte, ok bool) {
 	i := 0
 	for i < len(b) && i < 3 && isDigit(b[i]) {
@@ -90,17 +89,23 @@ func elementLen(b []byte) int {
 		if n == 0 || !bytes.HasPrefix(b[i:], []byte(`="`)) {
 			return 0
 		}
-		for i += 2; i < len(b) && b[i] != '"'; i++ {
-			if b[i] == '\\' {
-				i++
-			}
-		}
-		i++
+		i = valueEnd(b, i+2) + 1
 	}
 	if i >= len(b) || b[i] != ']' {
 		return 0
 	}
 	return i + 1
+}
+
+// valueEnd returns where the value that begins at i has its closing quote, or a
+// place behind b.
+func valueEnd(b []byte, i int) int {
+	for ; i < len(b) && b[i] != '"'; i++ {
+		if b[i] == '\\' {
+			i++
+		}
+	}
+	return i
 }
 
 // nameLen returns the length of the SD-NAME that b begins with.
@@ -113,20 +118,57 @@ func nameLen(b []byte) int {
 	return len(b)
 }
 
-// structured looks up parameters in structured data. It is parsed when a rule
-// first asks for a parameter, which few lines live to see.
+// structured looks up parameters in structured data.
 type structured struct {
 	text   []byte
-	parsed map[string]map[string]string
+	parsed map[string]map[string]string // when a value with escapes was asked for
 	done   bool
+}
+
+// Field returns the value of the parameter that name, "id.parameter", stands for,
+// without the backslashes that escape in it. It is there only if one parameter in
+// all of the structured data has that name. Where that does not keep to the RFC,
+// backslashes are left where they are.
+func (s *structured) Field(name string) (value []byte, ok bool) {
+	var id, param string
+	for b := s.text; len(b) > 0; {
+		element := b[:elementLen(b)]
+		b = b[len(element):]
+		n := 1 + nameLen(element[1:])
+		in := element[1:n]
+		for element[n] == ' ' {
+			begin := n + 1
+			n = begin + nameLen(element[begin:])
+			from := n + len(`="`)
+			to := valueEnd(element, from)
+			if of := element[begin:n]; isParameter(name, in, of) {
+				if ok {
+					return nil, false
+				}
+				id, param, value, ok = name[:len(in)], name[len(in)+1:], element[from:to:to], true
+			}
+			n = to + 1
+		}
+	}
+	if bytes.IndexByte(value, '\\') >= 0 {
+		if v, resolved := s.parse()[id][param]; resolved {
+			value = []byte(v)
+		}
+	}
+	return value, ok
+}
+
+// isParameter says whether name is "id.param". Identifiers and names may both have
+// dots in them.
+func isParameter(name string, id, param []byte) bool {
+	return len(name) == len(id)+1+len(param) && name[len(id)] == '.' && name[:len(id)] == string(id) && name[len(id)+1:] == string(param)
 }
 
 // bareHeader completes structured data to a message that go-syslog takes.
 const bareHeader = "<0>1 - - - - - "
 
-// Field returns the value of the parameter that name, "id.parameter", stands
-// for, without the backslashes that escape in it.
-func (s *structured) Field(name string) (value []byte, ok bool) {
+// parse lets go-syslog resolve escapes, which few lines live to see.
+func (s *structured) parse() map[string]map[string]string {
 	if !s.done {
 		s.done = true
 		m, _ := rfc5424.NewMachine(rfc5424.WithBestEffort()).Parse(append([]byte(bareHeader), s.text...))
@@ -134,11 +176,5 @@ func (s *structured) Field(name string) (value []byte, ok bool) {
 			s.parsed = *msg.StructuredData
 		}
 	}
-	// Identifiers and names may both have dots in them.
-	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
-		if v, ok := s.parsed[name[:i]][name[i+1:]]; ok {
-			return []byte(v), true
-		}
-	}
-	return nil, false
+	return s.parsed
 }
