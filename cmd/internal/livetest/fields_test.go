@@ -1,9 +1,11 @@
 package livetest
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,7 +43,7 @@ field.GATE_PEER = "<addr>"
 func TestStructuredDaemon(t *testing.T) {
 	nfttest.Need(t)
 	nfttest.Fresh(t)
-	journaltest.Start(t)
+	j := journaltest.Start(t)
 	b := newBailiff(t, "")
 	pack := filepath.Join(b.Dir, "rules.d", "gate.toml")
 	write := func(text string) {
@@ -84,5 +86,23 @@ func TestStructuredDaemon(t *testing.T) {
 	b.AwaitBan("198.51.100.9/32")
 	if bans := b.Bans(); len(bans) != 2 {
 		t.Errorf("banned are %v", bans)
+	}
+
+	// What journalctl exports is read alike.
+	j.Sync()
+	export, err := exec.Command("journalctl", "--directory="+j.Dir, "--output=export", "SYSLOG_IDENTIFIER=gated").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := exec.Command(b.Binary, "match", "--json", "--pack", pack, "-")
+	match.Stdin = bytes.NewReader(export)
+	out, err := match.Output()
+	if err != nil {
+		t.Fatalf("match: %v\n%s", err, out)
+	}
+	for text, n := range map[string]int{`"addr":"198.51.100.7"`: 5, `"addr":"198.51.100.8"`: 5, `"addr":"198.51.100.9"`: 6} {
+		if got := strings.Count(string(out), text); got != n {
+			t.Errorf("%d matches with %s in the export, want %d\n%s", got, text, n, out)
+		}
 	}
 }
