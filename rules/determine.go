@@ -158,7 +158,7 @@ func (d *determiner) follow() {
 // pack numbers the states as an automaton does. It drops the rows of those
 // behind which only one text can follow, and the states within such a text.
 func (d *determiner) pack(loop uint16, backward bool) *automaton {
-	a := &automaton{backward: backward, class: d.class, width: len(d.members), reach: d.reach}
+	a := &automaton{backward: backward, reach: d.reach}
 	var kinds [4][]uint16 // with a literal, that can skip, that accept, others
 	literals := make(map[uint16]literal)
 	seen := map[uint16]bool{dead: true}
@@ -196,9 +196,16 @@ func (d *determiner) pack(loop uint16, backward bool) *automaton {
 		}
 		a.literals = append(a.literals, literal{l.text, number[l.next]})
 	}
-	for _, s := range order[1+len(kinds[0]):] {
-		for _, next := range d.row(s) {
-			a.rows = append(a.rows, number[next])
+	rowed := order[1+len(kinds[0]):]
+	classes, columns := d.merge(rowed)
+	for b, c := range d.class {
+		a.class[b] = classes[c]
+	}
+	a.width = len(columns)
+	a.rows = make([]uint16, 0, len(rowed)*a.width)
+	for _, s := range rowed {
+		for _, c := range columns {
+			a.rows = append(a.rows, number[d.row(s)[c]])
 		}
 	}
 	a.start, a.loop = number[first], number[loop]
@@ -206,6 +213,28 @@ func (d *determiner) pack(loop uint16, backward bool) *automaton {
 	a.skips = a.rowed + uint16(len(kinds[1]))
 	a.plain = a.skips + uint16(len(kinds[2]))
 	return a
+}
+
+// merge makes one class of those that no state of rowed tells apart: most letters
+// stand in literals only. It returns the new class of each, and one of the old for
+// each new one.
+func (d *determiner) merge(rowed []uint16) (classes []uint8, columns []int) {
+	known := make(map[string]uint8)
+	var column []byte
+	for c := range d.members {
+		column = column[:0]
+		for _, s := range rowed {
+			column = binary.NativeEndian.AppendUint16(column, d.row(s)[c])
+		}
+		class, ok := known[string(column)]
+		if !ok {
+			class = uint8(len(columns))
+			known[string(column)] = class
+			columns = append(columns, c)
+		}
+		classes = append(classes, class)
+	}
+	return classes, columns
 }
 
 // row returns the states behind s, one for each class.

@@ -31,7 +31,7 @@ type node struct {
 }
 
 // unbounded is the length of what has no longest match.
-const unbounded = 1 << 30
+const unbounded = 1 << 29
 
 // newNFA makes the automaton of parts one after the other; backward, it reads
 // the same texts from their end.
@@ -46,7 +46,7 @@ func newNFA(parts []*syntax.Regexp, backward bool) (*nfa, error) {
 	reach := 0
 	for i, part := range slices.Backward(parts) {
 		b.part, b.any = i, isText(part)
-		next, err := b.add(part, n.start)
+		next, err := b.add(part.Simplify(), n.start)
 		if err != nil {
 			return nil, err
 		}
@@ -189,6 +189,12 @@ func longest(parts ...*syntax.Regexp) int {
 			n++
 		case syntax.OpStar, syntax.OpPlus:
 			n = unbounded
+		case syntax.OpRepeat:
+			if most := longest(re.Sub...); re.Max < 0 || most > unbounded/max(1, re.Max) {
+				n = unbounded
+			} else {
+				n += re.Max * most
+			}
 		case syntax.OpAlternate:
 			most := 0
 			for _, sub := range re.Sub {

@@ -171,11 +171,7 @@ func (g *grammar) alternatives(name string) ([]string, error) {
 
 // parseExpression reads an expression over bytes.
 func parseExpression(expr string) (*syntax.Regexp, error) {
-	re, err := syntax.Parse(expr, syntax.Perl|syntax.DotNL)
-	if err != nil {
-		return nil, err
-	}
-	return re.Simplify(), nil
+	return syntax.Parse(expr, syntax.Perl|syntax.DotNL)
 }
 
 // latin1 spells each byte of s as one character, as messages are read: patterns

@@ -58,6 +58,14 @@ func Compile(packs ...*Pack) (*Set, error) {
 		s.near.packs = append(s.near.packs, NearMiss{Pack: p.Name})
 		s.add(i, p)
 	}
+	var distinct []*group
+	for id, g := range s.groups {
+		if i := slices.IndexFunc(distinct, g.same); i >= 0 {
+			s.groups[id] = distinct[i]
+		} else {
+			distinct = append(distinct, g)
+		}
+	}
 	return s, nil
 }
 
@@ -82,6 +90,11 @@ func (s *Set) add(index int, p *Pack) {
 			}
 		}
 	}
+}
+
+// same says that g and h have the same rules, as the names of one daemon have.
+func (g *group) same(h *group) bool {
+	return slices.EqualFunc(g.packs, h.packs, func(a, b packForms) bool { return a.index == b.index && slices.Equal(a.rules, b.rules) })
 }
 
 // make makes the forms and what finds those that a message may match.
