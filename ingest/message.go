@@ -47,19 +47,13 @@ func (e *Entry) SetMessage(raw []byte) {
 }
 
 // written is how long the text behind a header was when it was written: without
-// the blank that separates it from the header and the end of a line.
+// the blank that separates it from the header. The end of a line counts, because
+// it may be a client's.
 func written(raw []byte) int {
-	n := len(raw)
-	if n > 0 && raw[0] == ' ' {
-		n--
+	if len(raw) > 0 && raw[0] == ' ' {
+		return len(raw) - 1
 	}
-	switch {
-	case bytes.HasSuffix(raw, []byte("\r\n")):
-		n -= 2
-	case bytes.HasSuffix(raw, []byte("\n")), bytes.HasSuffix(raw, []byte{0}):
-		n--
-	}
-	return max(n, 0)
+	return len(raw)
 }
 
 // Stripped returns the length of a message of which journald has taken something

@@ -64,8 +64,8 @@ func TestSetMessageLength(t *testing.T) {
 	}{
 		{"plain", "hello", 5},
 		{"empty", "", 0},
-		{"a blank behind the header, and an end of line", " hello\r\n", 5},
-		{"an end of line is one", "hello\n\n", 6},
+		{"a blank behind the header", " hello", 5},
+		{"ends of lines", "hello\r\n\n", 8},
 		{"blanks at the end", "hello" + blanks, 15},
 		{"colours", "#033[1mhello\x1b[0m", 16},
 		{"a stamp", "[2025-05-21 14:53:33] hello", 27},
@@ -89,7 +89,7 @@ func TestStripped(t *testing.T) {
 	}{
 		{"nothing was taken off", "", "hello", 0},
 		{"blanks", "<38>Nov 23 10:00:00 sshd[1]: hello   ", "hello", 8},
-		{"the end of a line", "<38>sshd: hello\n", "hello", 5},
+		{"the end of a line", "<38>sshd: hello\n", "hello", 6},
 		{"a message within the header", "<38>ssh: ssh  ", "ssh", 10},
 		{"another message", "<38>x: hello", "bye", 12},
 	} {

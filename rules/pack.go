@@ -30,6 +30,8 @@ type Pack struct {
 	rules []*compiledRule
 	trust trust
 	head  packHead // for what extends the pack
+	// grammar is what its patterns mean, for Lint; nil if it is shipped.
+	grammar *grammar
 	origin
 }
 
@@ -48,6 +50,9 @@ type compiledRule struct {
 	halves      *halves // that the forms may share with those of other rules
 	conditions  []*condition
 	samples     []sample
+	// file is what is written at path; nil if the rule is of a shipped pack.
+	file *ruleFile
+	path string
 }
 
 // sample is one line and what the rule must say of it.
@@ -241,6 +246,9 @@ func (f *packFile) pack(p *problems) *Pack {
 		g.define[name] = alternatives
 	}
 	g.check(p)
+	if !p.shipped {
+		pack.grammar = g
+	}
 	if len(f.Rule) == 0 && len(f.Pack.Disable) == 0 {
 		p.add("pack", "", errors.New("the pack has no rule"))
 	}
@@ -316,6 +324,9 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 		units:       r.Unit,
 		samples:     r.Sample,
 		halves:      g.halves,
+	}
+	if !p.shipped {
+		c.file, c.path = r, at
 	}
 	c.account = c.capture(r.Account, "account")
 	checkUnits(r.Unit, func(err error) { bad("unit", err) })

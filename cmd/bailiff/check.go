@@ -15,9 +15,11 @@ func checkCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE...]",
 		Short: "Check configuration and packs as the daemon would",
-		Long: `Check reads the configuration and all packs exactly as the daemon does and runs
-every sample. With files it checks those packs only. It prints all that is
-wrong, and exits 2 then.`,
+		Long: `Check reads the configuration and all packs exactly as the daemon does, runs
+every sample, and attacks every rule with lines that imitate others. With files
+it checks those packs only. It prints all that is wrong, and exits 2 then; what
+a pack's author should look at are findings, and it exits 1 if there is nothing
+worse.`,
 		Example: `  bailiff check
   bailiff check ./my.toml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,8 +32,11 @@ wrong, and exits 2 then.`,
 			if err := r.print(cmd, f.json); err != nil {
 				return err
 			}
-			if !r.OK {
+			switch {
+			case len(r.errs) > 0:
 				return quiet(exitUsage)
+			case len(r.Findings) > 0:
+				return quiet(exitFailed)
 			}
 			return nil
 		},
@@ -42,11 +47,13 @@ wrong, and exits 2 then.`,
 
 // checkReport is what check found.
 type checkReport struct {
-	OK     bool         `json:"ok"`
-	Config string       `json:"config,omitempty"`
-	Packs  []checkPack  `json:"packs"`
-	Notes  []string     `json:"notes,omitempty"`
-	Errors []checkError `json:"errors"`
+	// OK says that there is neither an error nor a finding.
+	OK       bool           `json:"ok"`
+	Config   string         `json:"config,omitempty"`
+	Packs    []checkPack    `json:"packs"`
+	Notes    []string       `json:"notes,omitempty"`
+	Errors   []checkError   `json:"errors"`
+	Findings []checkFinding `json:"findings"`
 
 	errs []error
 }
@@ -55,6 +62,8 @@ type checkPack struct {
 	Name  string `json:"name"`
 	File  string `json:"file"`
 	Rules int    `json:"rules"`
+	// Findings is how many of the findings are about it.
+	Findings int `json:"findings"`
 }
 
 type checkError struct {
@@ -78,15 +87,14 @@ func (r *checkReport) configuration(path string) {
 		r.errs = append(r.errs, err)
 		return
 	}
-	for _, p := range library.Packs {
-		r.pack(p)
-	}
+	r.packs(library.Packs)
 	for _, s := range library.Stale {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s hides a newer pack: it is version %d of %s, and version %d is shipped (bailiff rules show --source %s)",
 			s.File, s.Version, s.Pack, s.Shipped, s.Pack))
 	}
-	_, err = c.Resolve(library.Names())
-	r.errs = append(r.errs, err)
+	if _, err := c.Resolve(library.Names()); err != nil {
+		r.errs = append(r.errs, err)
+	}
 }
 
 // files checks packs one by one.
@@ -96,33 +104,29 @@ func (r *checkReport) files(paths []string) {
 		r.errs = append(r.errs, err)
 		return
 	}
+	var packs []*rules.Pack
 	for _, path := range paths {
 		p, err := readPack(library, path)
 		if err != nil {
 			r.errs = append(r.errs, err)
 			continue
 		}
-		r.pack(p)
+		packs = append(packs, p)
 	}
-}
-
-// pack runs the samples of a pack.
-func (r *checkReport) pack(p *rules.Pack) {
-	if err := p.Check(); err != nil {
-		r.errs = append(r.errs, err)
-		return
-	}
-	r.Packs = append(r.Packs, checkPack{p.Name, p.File, len(p.Rules)})
+	r.packs(packs)
 }
 
 // print says what is well on stdout and what is wrong on stderr, or all of it
 // as JSON on stdout.
 func (r *checkReport) print(cmd *cobra.Command, asJSON bool) error {
 	err := errors.Join(r.errs...)
-	r.OK = err == nil
+	r.OK = err == nil && len(r.Findings) == 0
 	if asJSON {
 		if r.Packs == nil {
 			r.Packs = []checkPack{}
+		}
+		if r.Findings == nil {
+			r.Findings = []checkFinding{}
 		}
 		r.Errors = []checkError{}
 		if err != nil {
@@ -133,10 +137,14 @@ func (r *checkReport) print(cmd *cobra.Command, asJSON bool) error {
 		return printJSON(cmd, r)
 	}
 	out := cmd.OutOrStdout()
-	if r.OK && r.Config != "" {
+	if err == nil && r.Config != "" {
 		fmt.Fprintf(out, "ok  %s\n", r.Config)
 	}
 	for _, p := range r.Packs {
+		if p.Findings > 0 {
+			fmt.Fprintf(out, "look  %s, pack %s, %d rules, %s\n", p.File, p.Name, p.Rules, count(p.Findings, "finding"))
+			continue
+		}
 		fmt.Fprintf(out, "ok  %s, pack %s, %d rules\n", p.File, p.Name, p.Rules)
 	}
 	for _, note := range r.Notes {
@@ -144,6 +152,9 @@ func (r *checkReport) print(cmd *cobra.Command, asJSON bool) error {
 	}
 	if err != nil {
 		report(cmd.ErrOrStderr(), err)
+	}
+	for _, f := range r.Findings {
+		f.print(cmd.ErrOrStderr())
 	}
 	return nil
 }

@@ -1,0 +1,427 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+)
+
+// shape is one way in which a daemon writes a line of a rule: the pieces of a
+// pattern with its definitions written out. Automata know no placeholders any
+// more; who makes lines or explains them needs these.
+type shape struct {
+	rule   *compiledRule
+	source string // the key of the rule that it is of: "pattern[0]"
+	parts  []part
+	addr   int // the part that is the address, -1 if there is none
+	// fields are those of the rule's conditions, each in one of some shapes.
+	fields []fieldShapes
+
+	whole *regexp.Regexp // made by texts when it is first asked for
+}
+
+// fieldShapes are the ways in which a field is written.
+type fieldShapes struct {
+	name   string
+	shapes []*shape
+}
+
+// part is literal text, the address or another placeholder.
+type part struct {
+	literal string
+	isAddr  bool
+	expr    string // of what may stand there, if it is neither
+	// client says that a client may have written it.
+	client bool
+	admits byteSet  // the bytes that may stand in it
+	values []string // what may well stand there
+	// usual says that values are those of a builtin type, and learned that they
+	// are from samples.
+	usual, learned bool
+}
+
+// shapes returns the shapes of the pack's own rules, in their order.
+func (p *Pack) shapes() []*shape {
+	var out []*shape
+	for _, r := range p.rules {
+		if r.file == nil {
+			continue // of a shipped pack that this one extends
+		}
+		var fields []fieldShapes
+		for _, name := range slices.Sorted(maps.Keys(r.file.Field)) {
+			f := fieldShapes{name: name}
+			for _, pattern := range r.file.Field[name].oneOrMore {
+				f.shapes = append(f.shapes, p.grammar.shapes(r, "field."+name, pattern)...)
+			}
+			for _, s := range f.shapes {
+				s.learn(func(s *sample) string {
+					value, _ := s.Field.Field(name)
+					return string(value)
+				})
+			}
+			fields = append(fields, f)
+		}
+		begin := len(out)
+		for i, pattern := range r.file.Pattern {
+			out = append(out, p.grammar.shapes(r, sourceOf("pattern", i), pattern)...)
+		}
+		for i, expr := range r.file.Regex {
+			if s := regexShape(r, sourceOf("regex", i), expr); s != nil {
+				out = append(out, s)
+			}
+		}
+		if begin == len(out) { // conditions alone
+			out = append(out, &shape{rule: r, source: "field", addr: -1})
+		}
+		for _, s := range out[begin:] {
+			s.fields = fields
+			s.learn(func(s *sample) string { return s.Line })
+		}
+	}
+	return out
+}
+
+// shapes returns the shapes of a pattern.
+func (g *grammar) shapes(r *compiledRule, source, pattern string) []*shape {
+	var out []*shape
+	for _, pieces := range g.written(pattern) {
+		s := &shape{rule: r, source: source, addr: -1}
+		for _, piece := range pieces {
+			s.add(g.part(piece, r.file.Account))
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// regexShape returns the shape of an expression.
+func regexShape(r *compiledRule, source, expr string) *shape {
+	re, err := parseExpression(latin1(expr))
+	if err != nil {
+		return nil // Parse has said so
+	}
+	s := &shape{rule: r, source: source, addr: -1}
+	for _, sub := range trimAnchors(sequence(re)) {
+		s.add(regexPart(sub, r.file.Account))
+	}
+	return s
+}
+
+// sourceOf names one of several values of a key.
+func sourceOf(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
+
+func (s *shape) add(p part) {
+	if n := len(s.parts); p.literal != "" && n > 0 && s.parts[n-1].literal != "" {
+		s.parts[n-1].literal += p.literal
+		return
+	}
+	if p.isAddr {
+		s.addr = len(s.parts)
+	}
+	s.parts = append(s.parts, p)
+}
+
+// learn takes from the samples what a daemon writes by itself, where no list of
+// usual values has any. Text returns what is to be of this shape.
+func (s *shape) learn(text func(*sample) string) {
+	for i := range s.rule.samples {
+		for j, value := range s.texts(text(&s.rule.samples[i])) {
+			p := &s.parts[j]
+			if p.expr == "" || p.client || p.usual {
+				continue
+			}
+			if !p.learned {
+				p.values, p.learned = nil, true
+			}
+			p.values = append(p.values, value)
+		}
+	}
+}
+
+// addressed says that the address stands in the line or in one of its fields.
+func (s *shape) addressed() bool {
+	return s.addr >= 0 || s.inFields((*shape).addressed)
+}
+
+// hostile says that a client may have written some of it.
+func (s *shape) hostile() bool {
+	return slices.ContainsFunc(s.parts, func(p part) bool { return p.client }) || s.inFields((*shape).hostile)
+}
+
+func (s *shape) inFields(is func(*shape) bool) bool {
+	return slices.ContainsFunc(s.fields, func(f fieldShapes) bool { return slices.ContainsFunc(f.shapes, is) })
+}
+
+// halves returns what precedes the address and what follows it.
+func (s *shape) halves() (before, after []*syntax.Regexp) {
+	half := &before
+	for _, p := range s.parts {
+		expr := p.expr
+		if p.literal != "" {
+			expr = regexp.QuoteMeta(latin1(p.literal))
+		}
+		if p.isAddr {
+			half = &after
+		} else if re, err := parseExpression(expr); err == nil {
+			*half = append(*half, re)
+		}
+	}
+	return before, after
+}
+
+// written returns the pieces of a pattern with its definitions written out, at
+// most maxAlternatives times.
+func (g *grammar) written(pattern string) [][]piece {
+	parts, err := pieces(pattern)
+	if err != nil {
+		return nil // Parse has said so
+	}
+	out := [][]piece{nil}
+	for _, p := range parts {
+		alternatives := [][]piece{{p}}
+		if defined := g.define[p.kind]; p.kind != "" && defined != nil {
+			alternatives = nil
+			for _, d := range defined {
+				alternatives = append(alternatives, g.written(d)...)
+			}
+		}
+		var longer [][]piece
+		for _, head := range out {
+			for _, a := range alternatives {
+				longer = append(longer, slices.Concat(head, a))
+			}
+		}
+		out = longer[:min(len(longer), maxAlternatives)]
+	}
+	return out
+}
+
+// daemons are the types that a daemon fills by itself: numbers, addresses and
+// names of its own files and calls.
+var daemons = map[string][]string{
+	"callid": {"", "[C-0000001a]"},
+	"file":   {"auth.c", "handle_request", "main"},
+	"hex":    {"7f2118000de0", "1a"},
+	"int":    {"0", "1", "17", "29058"},
+	"ip":     {"203.0.113.10", "2001:db8::10"},
+	"port":   {"22", "5060", "47495"},
+}
+
+// plain is what a client usually writes.
+var plain = []string{"admin", "root", "alice", "bob@example.org", "1000", "", "anna maria", "sip:101@pbx.example.org"}
+
+// part makes a part of a piece.
+func (g *grammar) part(p piece, account string) part {
+	switch {
+	case p.kind == "":
+		return part{literal: p.literal}
+	case p.kind == "addr":
+		return part{isAddr: true}
+	}
+	expr, _ := g.lookup(p.kind)
+	re, err := parseExpression(expr)
+	if err != nil {
+		return part{}
+	}
+	isAccount := account != "" && p.name == account
+	if values, ok := daemons[p.kind]; ok && g.types[p.kind] == "" {
+		return part{expr: expr, client: isAccount, admits: admits(re), values: values, usual: true}
+	}
+	return valuePart(re, expr, isAccount || builtin[p.kind] != "")
+}
+
+// regexPart makes a part of a piece of an expression.
+func regexPart(re *syntax.Regexp, account string) part {
+	if text := literalText(re); text != "" {
+		return part{literal: text}
+	}
+	name := ""
+	if re.Op == syntax.OpCapture {
+		name, re = re.Name, re.Sub[0]
+	}
+	if name == "addr" {
+		return part{isAddr: true}
+	}
+	return valuePart(re, re.String(), account != "" && name == account)
+}
+
+// valuePart makes a part of what re matches. A client is taken to write it if
+// that can be text of any length; names without blanks and punctuation are the
+// daemon's own.
+func valuePart(re *syntax.Regexp, expr string, client bool) part {
+	p := part{expr: expr, admits: admits(re)}
+	p.client = client || longest(re) == unbounded && p.admits.has('z') && p.admits.beyond(nameBytes)
+	n, err := newNFA([]*syntax.Regexp{re}, false)
+	if err != nil {
+		return p
+	}
+	for _, text := range plain {
+		if n.matches(text) {
+			p.values = append(p.values, text)
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, uint64(len(expr))))
+	for range 4 {
+		p.values = append(p.values, string(appendText(nil, re, rng)))
+	}
+	return p
+}
+
+// nameBytes are the bytes of names that programs have for themselves.
+var nameBytes = func() (s byteSet) {
+	for b := range 256 {
+		if c := byte(b); letters[c] && c < 0x80 || c == '-' || c == '.' {
+			s.add(c)
+		}
+	}
+	return s
+}()
+
+// beyond says that s holds more than t.
+func (s *byteSet) beyond(t byteSet) bool {
+	for i := range s {
+		if s[i]&^t[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// sequence returns the parts that an expression is a sequence of, groups as a
+// whole.
+func sequence(re *syntax.Regexp) []*syntax.Regexp {
+	switch {
+	case re.Op == syntax.OpConcat:
+		var out []*syntax.Regexp
+		for _, sub := range re.Sub {
+			out = append(out, sequence(sub)...)
+		}
+		return out
+	case re.Op == syntax.OpCapture && re.Name == "":
+		return sequence(re.Sub[0])
+	}
+	return []*syntax.Regexp{re}
+}
+
+// admits returns the bytes that may stand anywhere in what re matches.
+func admits(re *syntax.Regexp) (s byteSet) {
+	add := func(t *byteSet) {
+		for i := range s {
+			s[i] |= t[i]
+		}
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			add(runeSet(r, re.Flags&syntax.FoldCase != 0))
+		}
+	case syntax.OpCharClass:
+		add(classSet(re.Rune))
+	case syntax.OpAnyChar:
+		add(classSet([]rune{0, 255}))
+	case syntax.OpAnyCharNotNL:
+		add(classSet([]rune{0, '\n' - 1, '\n' + 1, 255}))
+	}
+	for _, sub := range re.Sub {
+		t := admits(sub)
+		add(&t)
+	}
+	return s
+}
+
+// appendText appends some text that re matches.
+func appendText(b []byte, re *syntax.Regexp, rng *rand.Rand) []byte {
+	times := func(least int) {
+		for range least + rng.IntN(4) {
+			b = appendText(b, re.Sub[0], rng)
+		}
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			b = append(b, byte(r))
+		}
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		b = append(b, anyOf(admits(re), rng))
+	case syntax.OpStar:
+		times(0)
+	case syntax.OpPlus:
+		times(1)
+	case syntax.OpQuest:
+		if rng.IntN(2) == 0 {
+			b = appendText(b, re.Sub[0], rng)
+		}
+	case syntax.OpAlternate:
+		b = appendText(b, re.Sub[rng.IntN(len(re.Sub))], rng)
+	default:
+		for _, sub := range re.Sub {
+			b = appendText(b, sub, rng)
+		}
+	}
+	return b
+}
+
+// anyOf returns a byte of the set, a letter or a digit if there is one.
+func anyOf(s byteSet, rng *rand.Rand) byte {
+	const usual = "abcdefghijklmnopqrstuvwxyz0123456789"
+	for i, n := rng.IntN(len(usual)), 0; n < len(usual); n++ {
+		if c := usual[(i+n)%len(usual)]; s.has(c) {
+			return c
+		}
+	}
+	for i, n := rng.IntN(256), 0; n < 256; n++ {
+		if c := byte(i + n); s.has(c) {
+			return c
+		}
+	}
+	return 0
+}
+
+// addressText is what may stand in the place of an address, and more.
+const addressText = `\[?[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]?`
+
+// texts returns what stands in the place of each part, nil if the line is not of
+// this shape.
+func (s *shape) texts(line string) []string {
+	if s.whole == nil {
+		var b strings.Builder
+		b.WriteString(`^(?s:`)
+		for i, p := range s.parts {
+			expr := p.expr
+			switch {
+			case p.literal != "":
+				expr = regexp.QuoteMeta(latin1(p.literal))
+			case p.isAddr:
+				expr = addressText
+			}
+			fmt.Fprintf(&b, "(?P<part%d>%s)", i, expr)
+		}
+		b.WriteString(`)$`)
+		var err error
+		if s.whole, err = regexp.Compile(b.String()); err != nil {
+			return nil // newForm has parsed it
+		}
+	}
+	m := s.whole.FindStringSubmatch(latin1(line))
+	if m == nil {
+		return nil
+	}
+	out := make([]string, len(s.parts))
+	for i := range out { // an expression may have groups of its own
+		out[i] = bytesOf(m[s.whole.SubexpIndex(fmt.Sprintf("part%d", i))])
+	}
+	return out
+}
+
+// bytesOf is the inverse of latin1.
+func bytesOf(s string) string {
+	var b []byte
+	for _, r := range s {
+		b = append(b, byte(r))
+	}
+	return string(b)
+}
