@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -415,31 +414,6 @@ func compileForms(sources []string, translate func(string) ([]string, error), c 
 		}
 	}
 	return forms
-}
-
-// check notes contradictions within a sample.
-func (s *sample) check(c *compiledRule, bad func(string, error)) {
-	if s.Line == "" && len(s.Field) == 0 {
-		bad("line", errors.New("the sample has no line"))
-	}
-	s.Field.check(bad)
-	if s.Addr != "" {
-		if a, err := netip.ParseAddr(s.Addr); err != nil || a != a.Unmap().WithZone("") {
-			bad("addr", fmt.Errorf("%q is no address", s.Addr))
-		}
-	}
-	if s.Identifier == "" && len(c.identifiers) > 0 {
-		s.Identifier = c.identifiers[0]
-	}
-	if s.Identifier != "" && !slices.Contains(c.identifiers, s.Identifier) {
-		bad("identifier", unknown("identifier", s.Identifier, c.identifiers))
-	}
-	if s.Match != nil && !*s.Match && (s.Addr != "" || s.Ambiguous || s.Account != nil) {
-		bad("match", hinted{"a line that does not match has no address and no account", "leave out addr, account and ambiguous"})
-	}
-	if s.Ambiguous && s.Addr != "" {
-		bad("addr", errors.New("an ambiguous line has no address"))
-	}
 }
 
 func atLeastOne(n *int, key string, bad func(string, error)) int {
