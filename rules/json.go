@@ -2,6 +2,8 @@ package rules
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -56,38 +58,36 @@ func (d *document) read(text []byte) bool {
 	if len(text) > ingest.MaxMessage || d.at(0) != '{' {
 		return false
 	}
-	var name span
+	m := member{}
 	for i := 0; ; {
-		here := uint16(len(d.members))
-		m := member{name: name, kind: d.at(i), next: here + 1}
-		ok := true
+		m.kind, m.next = d.at(i), uint16(len(d.members)+1)
 		switch m.kind {
 		case '{', '[':
-			d.members, d.open = append(d.members, m), append(d.open, here)
+			d.open = append(d.open, m.next-1)
+			d.members = append(d.members, m)
 			if i = d.blank(i + 1); d.at(i) == m.kind+2 {
 				break // it is empty
 			}
 			if m.kind == '{' {
-				if name, i = d.name(i); i < 0 {
+				if m.name, i = d.name(i); i < 0 {
 					return false
 				}
 			}
 			continue
 		case '"':
-			m.value, i = d.string(i)
-			ok = i >= 0
+			if m.value, i = d.string(i); i < 0 {
+				return false
+			}
+			d.members = append(d.members, m)
 		default:
-			m.kind, m.value.from = 0, uint16(i)
-			i, ok = d.bare(i)
-			m.value.to = uint16(max(i, 0))
-		}
-		if !ok {
-			return false
-		}
-		if m.kind != '{' && m.kind != '[' {
+			m.kind, m.value = 0, span{from: uint16(i)}
+			if i = d.bare(i); i < 0 {
+				return false
+			}
+			m.value.to = uint16(i)
 			d.members = append(d.members, m)
 		}
-		if name, i = d.behind(i); i < 0 {
+		if m.name, i = d.behind(i); i < 0 {
 			return false
 		} else if len(d.open) == 0 {
 			return i == len(text)
@@ -99,19 +99,18 @@ func (d *document) read(text []byte) bool {
 // next value of what does not. It returns a negative position if neither follows.
 func (d *document) behind(i int) (name span, at int) {
 	for len(d.open) > 0 {
-		i = d.blank(i)
 		in := &d.members[d.open[len(d.open)-1]]
+		i = d.blank(i)
 		switch d.at(i) {
+		case ',':
+			if i = d.blank(i + 1); in.kind == '{' {
+				return d.name(i)
+			}
+			return name, i
 		case in.kind + 2: // } is { and 2, as ] is [ and 2
 			in.next = uint16(len(d.members))
 			d.open = d.open[:len(d.open)-1]
 			i++
-		case ',':
-			i = d.blank(i + 1)
-			if in.kind == '{' {
-				return d.name(i)
-			}
-			return name, i
 		default:
 			return name, -1
 		}
@@ -127,15 +126,13 @@ func (d *document) at(i int) byte {
 	return d.text[i]
 }
 
-// blank passes over blanks.
+// blank passes over blanks, of which most JSON has none.
 func (d *document) blank(i int) int {
-	for i < len(d.text) {
-		switch d.text[i] {
-		case ' ', '\t', '\r', '\n':
-			i++
-		default:
-			return i
-		}
+	if i < len(d.text) && d.text[i] > ' ' {
+		return i
+	}
+	for i < len(d.text) && (d.text[i] == ' ' || d.text[i] == '\t' || d.text[i] == '\r' || d.text[i] == '\n') {
+		i++
 	}
 	return i
 }
@@ -158,9 +155,15 @@ func (d *document) name(i int) (span, int) {
 // string reads the string that begins at i. Most have no escapes and are left
 // where they are.
 func (d *document) string(i int) (s span, end int) {
-	from := i + 1
-	for i = from; i < len(d.text); i++ {
-		switch c := d.text[i]; {
+	text, from := d.text, i+1
+	for i = from; len(text)-i >= 8; i += 8 {
+		if n := ordinary(binary.LittleEndian.Uint64(text[i:])); n < 8 {
+			i += n
+			break
+		}
+	}
+	for ; i < len(text); i++ {
+		switch c := text[i]; {
 		case c == '"':
 			return span{from: uint16(from), to: uint16(i)}, i + 1
 		case c == '\\':
@@ -170,6 +173,17 @@ func (d *document) string(i int) (s span, end int) {
 		}
 	}
 	return s, -1
+}
+
+// ordinary returns how many of eight bytes come before the first quote, backslash or
+// control character.
+func ordinary(x uint64) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := x^ones*'"', x^ones*'\\'
+	// The lowest high bit is that of the first byte that is 0 or, without its own
+	// high bit, below what is taken away (Warren, Hacker's Delight, 6-1).
+	found := ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-ones*' ')&^x) & highs
+	return bits.TrailingZeros64(found) / 8
 }
 
 // escaped reads on in a string that began at from and has its first escape at i.
@@ -245,25 +259,36 @@ func (d *document) hex(i int) (r rune, ok bool) {
 	return r, true
 }
 
-// bare reads true, false, null or a number.
-func (d *document) bare(i int) (end int, ok bool) {
+// bare reads true, false, null or a number, and returns its end.
+func (d *document) bare(i int) (end int) {
+	c := d.at(i)
+	if '1' <= c && c <= '9' {
+		return d.fraction(d.digits(i))
+	}
 	for _, word := range [...]string{"true", "false", "null"} {
-		if d.at(i) == word[0] {
-			end = i + len(word)
-			return end, end <= len(d.text) && string(d.text[i:end]) == word
+		if c == word[0] {
+			if end = i + len(word); end > len(d.text) || string(d.text[i:end]) != word {
+				return -1
+			}
+			return end
 		}
 	}
-	if d.at(i) == '-' {
+	if c == '-' {
 		i++
 	}
 	if d.at(i) == '0' {
 		i++
-	} else if i, ok = d.digits(i); !ok {
-		return i, false
+	} else if i = d.digits(i); i < 0 {
+		return -1
 	}
+	return d.fraction(i)
+}
+
+// fraction passes over what may follow the digits of a number.
+func (d *document) fraction(i int) (end int) {
 	if d.at(i) == '.' {
-		if i, ok = d.digits(i + 1); !ok {
-			return i, false
+		if i = d.digits(i + 1); i < 0 {
+			return -1
 		}
 	}
 	if d.at(i)|0x20 == 'e' {
@@ -271,20 +296,21 @@ func (d *document) bare(i int) (end int, ok bool) {
 		if c := d.at(i); c == '+' || c == '-' {
 			i++
 		}
-		if i, ok = d.digits(i); !ok {
-			return i, false
-		}
+		i = d.digits(i)
 	}
-	return i, true
+	return i
 }
 
 // digits passes over one digit or more.
-func (d *document) digits(i int) (end int, ok bool) {
+func (d *document) digits(i int) (end int) {
 	begin := i
-	for c := d.at(i); '0' <= c && c <= '9'; c = d.at(i) {
+	for i < len(d.text) && '0' <= d.text[i] && d.text[i] <= '9' {
 		i++
 	}
-	return i, i > begin
+	if i == begin {
+		return -1
+	}
+	return i
 }
 
 // bytes returns what a span stands for.
@@ -327,13 +353,13 @@ func (d *document) walk(in int, path string) (n, at int) {
 		return 0, 0
 	}
 	for i := in + 1; i < end; i = int(d.members[i].next) {
-		name := d.bytes(d.members[i].name)
-		switch {
-		case len(name) > len(path) || string(name) != path[:len(name)]:
-		case len(name) == len(path):
+		name := d.members[i].name
+		switch size := int(name.to - name.from); {
+		case size > len(path) || size < len(path) && path[size] != '.' || string(d.bytes(name)) != path[:size]:
+		case size == len(path):
 			n, at = n+1, i
-		case path[len(name)] == '.':
-			if more, found := d.walk(i, path[len(name)+1:]); more > 0 {
+		default:
+			if more, found := d.walk(i, path[size+1:]); more > 0 {
 				n, at = n+more, found
 			}
 		}
