@@ -240,11 +240,12 @@ func (a *attack) hostile(line []byte, s *shape, at int) []byte {
 		case n < 550: // what precedes
 			b = a.fragment(b, s, a.rng.IntN(at+1), at)
 		case n < 700: // some of any line
-			t := a.shapes[a.rng.IntN(len(a.shapes))]
-			i := a.rng.IntN(len(t.parts))
-			b = a.fragment(b, t, i, i+1+a.rng.IntN(len(t.parts)-i))
+			if t := a.any(); len(t.parts) > 0 {
+				i := a.rng.IntN(len(t.parts))
+				b = a.fragment(b, t, i, i+1+a.rng.IntN(len(t.parts)-i))
+			}
 		case n < 750: // all of any line
-			t := a.shapes[a.rng.IntN(len(a.shapes))]
+			t := a.any()
 			b = a.fragment(b, t, 0, len(t.parts))
 		case n < 800:
 			b = append(b, a.victim()...)
@@ -268,6 +269,18 @@ func (a *attack) hostile(line []byte, s *shape, at int) []byte {
 	}
 	a.scratch = b
 	return append(line, b...)
+}
+
+// any returns one of the pack's shapes, or of the fields of one that asks for nothing
+// else.
+func (a *attack) any() *shape {
+	s := a.shapes[a.rng.IntN(len(a.shapes))]
+	if len(s.parts) == 0 && len(s.fields) > 0 {
+		if f := s.fields[a.rng.IntN(len(s.fields))]; len(f.shapes) > 0 {
+			return f.shapes[a.rng.IntN(len(f.shapes))]
+		}
+	}
+	return s
 }
 
 // fragment appends the parts from i to j of a line that speaks for a victim, or
