@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"bailiff/ingest"
@@ -18,7 +19,7 @@ import (
 // The same seed makes the same lines.
 type attack struct {
 	rng    *rand.Rand
-	shapes []*shape // of the whole pack
+	shapes []*shape // of the whole pack, and of its fields
 	own    string   // what the client writes besides; may be empty
 
 	raw     []byte // the line
@@ -65,7 +66,15 @@ var (
 )
 
 func newAttack(shapes []*shape, seed uint64) *attack {
-	return &attack{rng: rand.New(rand.NewPCG(seed, 0x6261696c696666)), shapes: shapes}
+	a := &attack{rng: rand.New(rand.NewPCG(seed, 0x6261696c696666))}
+	for _, s := range shapes {
+		for _, f := range s.fields {
+			a.shapes = append(a.shapes, f.shapes...)
+		}
+		a.shapes = append(a.shapes, s)
+	}
+	a.shapes = slices.DeleteFunc(a.shapes, func(s *shape) bool { return len(s.parts) == 0 })
+	return a
 }
 
 // attackSize is about how long a line may become before its last piece.

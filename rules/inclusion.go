@@ -101,17 +101,24 @@ func (n *nfa) within(other *nfa) bool {
 // representatives returns one byte of each class that no node of the automata
 // tells apart.
 func representatives(automata ...*nfa) []byte {
+	var sets []byteSet
+	known := make(map[byteSet]bool)
+	for _, n := range automata {
+		for i := range n.nodes {
+			if set := n.nodes[i].bytes; set != nil && !known[*set] {
+				known[*set] = true
+				sets = append(sets, *set)
+			}
+		}
+	}
 	seen := make(map[string]bool)
+	key := make([]byte, len(sets))
 	var out []byte
 	for b := range 256 {
-		var key []byte
-		for _, n := range automata {
-			for i := range n.nodes {
-				if set := n.nodes[i].bytes; set != nil && set.has(byte(b)) {
-					key = append(key, 1)
-				} else {
-					key = append(key, 0)
-				}
+		for i := range sets {
+			key[i] = 0
+			if sets[i].has(byte(b)) {
+				key[i] = 1
 			}
 		}
 		if !seen[string(key)] {

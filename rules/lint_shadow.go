@@ -3,6 +3,7 @@ package rules
 import (
 	"regexp/syntax"
 	"slices"
+	"strings"
 )
 
 // shadows looks for patterns that can never win, because what is asked before
@@ -13,9 +14,11 @@ func (l *linter) shadows(r *compiledRule, own []*shape, reached map[string]bool)
 		var by *shape
 		n, hidden := 0, 0
 		for ; i < len(own) && own[i].source == source; i++ {
-			n++
-			if g := l.shadow(own[i]); g != nil && !reached[source] {
-				by = g
+			if n++; reached[source] {
+				continue
+			}
+			if other := l.shadow(own[i]); other != nil {
+				by = other
 				hidden++
 			}
 		}
@@ -57,6 +60,9 @@ func (s *shape) shadows(t *shape) bool {
 		}
 	}
 	if len(s.rule.conditions) > 0 || len(s.rule.units) > 0 || s.addr >= 0 && t.addr < 0 || s.rule.cut != t.rule.cut {
+		return false
+	}
+	if a, b := s.literal(0), t.literal(0); !strings.HasPrefix(a, b) && !strings.HasPrefix(b, a) {
 		return false
 	}
 	sb, sa := s.halves()

@@ -39,14 +39,13 @@ type part struct {
 	client bool
 	admits byteSet  // the bytes that may stand in it
 	values []string // what may well stand there
-	// usual says that values are those of a builtin type, and learned that they
-	// are from samples.
-	usual, learned bool
+	usual  bool     // they are those of a builtin type
 }
 
 // shapes returns the shapes of the pack's own rules, in their order.
 func (p *Pack) shapes() []*shape {
 	var out []*shape
+	usual := make(map[string][]string)
 	for _, r := range p.rules {
 		if r.file == nil {
 			continue // of a shipped pack that this one extends
@@ -58,7 +57,7 @@ func (p *Pack) shapes() []*shape {
 				f.shapes = append(f.shapes, p.grammar.shapes(r, "field."+name, pattern)...)
 			}
 			for _, s := range f.shapes {
-				s.learn(func(s *sample) string {
+				s.learn(usual, func(s *sample) string {
 					value, _ := s.Field.Field(name)
 					return string(value)
 				})
@@ -79,7 +78,14 @@ func (p *Pack) shapes() []*shape {
 		}
 		for _, s := range out[begin:] {
 			s.fields = fields
-			s.learn(func(s *sample) string { return s.Line })
+			s.learn(usual, func(s *sample) string { return s.Line })
+		}
+	}
+	for _, s := range out {
+		for i := range s.parts {
+			if p := &s.parts[i]; !p.client && !p.usual && usual[p.expr] != nil {
+				p.values = usual[p.expr]
+			}
 		}
 	}
 	return out
@@ -125,22 +131,20 @@ func (s *shape) add(p part) {
 	s.parts = append(s.parts, p)
 }
 
-// learn takes from the samples what a daemon writes by itself, where no list of
-// usual values has any. Text returns what is to be of this shape.
-func (s *shape) learn(text func(*sample) string) {
+// learn takes from the samples what a daemon writes by itself in the place of an
+// expression. Text returns what is to be of this shape.
+func (s *shape) learn(usual map[string][]string, text func(*sample) string) {
 	for i := range s.rule.samples {
 		for j, value := range s.texts(text(&s.rule.samples[i])) {
-			p := &s.parts[j]
-			if p.expr == "" || p.client || p.usual {
-				continue
+			if p := &s.parts[j]; p.expr != "" && !p.client && !p.usual && len(usual[p.expr]) < maxUsual {
+				usual[p.expr] = append(usual[p.expr], value)
 			}
-			if !p.learned {
-				p.values, p.learned = nil, true
-			}
-			p.values = append(p.values, value)
 		}
 	}
 }
+
+// maxUsual bounds the values of an expression that are learned.
+const maxUsual = 16
 
 // addressed says that the address stands in the line or in one of its fields.
 func (s *shape) addressed() bool {
