@@ -187,6 +187,53 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// What a rule of fields nearly read is counted, and so is JSON that hides its fields.
+func TestFieldNearMisses(t *testing.T) {
+	for _, c := range []struct {
+		name, msg string
+		truncated bool
+		near      bool
+	}{
+		{name: "no address", msg: `{"msg":"via","client":"@"}`, near: true},
+		{name: "no field for it", msg: `{"msg":"via"}`, near: true},
+		{name: "another condition does not hold", msg: `{"msg":"for","client":"@"}`},
+		{name: "a rule of the address alone", msg: `{"hops":"x"}`},
+		{name: "broken", msg: `{"msg":"via","client":"192.0.2.1"`, near: true},
+		{name: "cut", msg: `{"msg":"via","client":"192.0.2.1"}`, truncated: true, near: true},
+		{name: "text", msg: `via 192.0.2.1`},
+		{name: "read", msg: `{"msg":"via","client":"192.0.2.1"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			set := compiled(t, parse(t, gatePack))
+			e := entry("gated", c.msg)
+			e.Truncated = c.truncated
+			set.AppendMatches(nil, e)
+			if got := set.NearMisses(); (len(got) == 1) != c.near {
+				t.Errorf("near misses %v", got)
+			}
+		})
+	}
+}
+
+// Who is shown a match sees what it was made by.
+func TestFieldsAreEvidence(t *testing.T) {
+	set := compiled(t, parse(t, gatePack))
+	e := entry("gated", "refused")
+	e.Fields = given{"_COMM": "gated", "GATE_USER": strings.Repeat("x", 1000), "GATE_PEER": "192.0.2.1", "OTHER": "x"}
+	want := "refused GATE_PEER=192.0.2.1 _COMM=gated GATE_USER=" + strings.Repeat("x", MaxEvidence)
+	if got := set.AppendMatches(nil, e); len(got) != 1 || got[0].Line != want[:len("refused")+MaxEvidence/2] {
+		t.Errorf("got %+v", got)
+	}
+	e.Fields = given{"_COMM": "gated", "GATE_USER": "x", "GATE_PEER": "192.0.2.1", "OTHER": "x"}
+	if got := set.AppendMatches(nil, e); len(got) != 1 || got[0].Line != "refused GATE_PEER=192.0.2.1 _COMM=gated GATE_USER=x" {
+		t.Errorf("got %+v", got)
+	}
+	e = entry("gated", `{"level":"warn","msg":"login refused","request":{"remote_ip":"192.0.2.1"}}`)
+	if got := set.AppendMatches(nil, e); len(got) != 1 || got[0].Line != string(e.Message) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestFieldSamples(t *testing.T) {
 	if err := parse(t, gatePack).Check(); err != nil {
 		t.Error(err)

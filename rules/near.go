@@ -7,7 +7,8 @@ import (
 )
 
 // NearMiss is the lines of one pack's daemon that held a text which one of its rules
-// looks for, and that no rule read. A few are what the pack has no rule for;
+// looks for, or whose fields are all as a rule says but for the address, or that are
+// JSON which was cut or is broken; and that no rule read. A few are what the pack has no rule for;
 // many, of a kind that was not there before, are a daemon that changed its words.
 type NearMiss struct {
 	Pack string
@@ -49,10 +50,12 @@ func (s *Set) NearMisses() []NearMiss {
 	return out
 }
 
-// near says that a text of the pack's, whose forms begin at form i, was found.
-func (p *packForms) near(forms []*form, i int, sc *scratch) bool {
+// near says that a text of the pack's, whose forms begin at form i, was found, or a
+// message that its rules would have read as JSON and that cannot be read.
+func (p *packForms) near(forms []*form, i int, e *ingest.Entry, sc *scratch) bool {
 	for i = sc.next(i); i >= 0 && i < p.behind; i = sc.next(i + 1) {
-		if len(forms[i].literals) > 0 { // the others are candidates always
+		f := forms[i] // without a literal it is a candidate always
+		if len(f.literals) > 0 || len(f.rule.conditions) > 0 && sc.fields.broken(e) {
 			return true
 		}
 	}

@@ -118,7 +118,8 @@ type Match struct {
 	Source, Origin string
 	// Host is the host label of the line.
 	Host string
-	// Line is the message, capped at MaxEvidence bytes and raw: whoever
+	// Line is the message, with the fields that the rule asks for behind it
+	// where they are no part of it, capped at MaxEvidence bytes and raw: whoever
 	// prints it escapes it.
 	Line string
 	// Spoofable is the entry's.

@@ -136,11 +136,11 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 		p := &g.packs[i]
 		switch v := p.judge(g.forms, begin, e, sc); {
 		case v.form != nil:
-			dst = append(dst, v.match(e))
+			dst = append(dst, v.match(e, &sc.fields))
 		case v.refused:
 			s.refused.add(p.index, e)
 		case v.excepted:
-		case p.near(g.forms, begin, sc) && p.trust.believes(e):
+		case (v.near || p.near(g.forms, begin, e, sc)) && p.trust.believes(e):
 			s.near.add(p.index, e)
 		}
 		begin = p.behind
@@ -173,6 +173,8 @@ type verdict struct {
 	// excepted says that a form reads the message, and its rule is not about what
 	// it reads there.
 	excepted bool
+	// near says that all conditions of a rule hold but that with the address.
+	near bool
 }
 
 // place is a text that a form reads: the message or a field. At is where its address
@@ -282,12 +284,12 @@ func (v *verdict) add(r reading) {
 }
 
 // match makes the match of a verdict.
-func (v *verdict) match(e *ingest.Entry) Match {
+func (v *verdict) match(e *ingest.Entry, f *fields) Match {
 	r := v.form.rule
 	m := Match{
 		Rule: r.Rule, Event: r.Event, Count: max(1, e.Repeat),
 		Time: e.Time, Received: e.Received, Source: e.Source, Host: string(e.Host),
-		Line: evidence(e.Message), Spoofable: e.Spoofable,
+		Line: f.evidence(e, v.form.rule), Spoofable: e.Spoofable,
 	}
 	if e.Peer.IsValid() {
 		m.Origin = e.Peer.Addr().String()

@@ -38,8 +38,9 @@ type fields struct {
 
 // field is one that was looked up.
 type field struct {
-	name  string
-	value []byte // nil: there is none
+	name    string
+	value   []byte // nil: there is none
+	ofEntry bool   // and no part of the message
 }
 
 func (s *fields) reset() { s.known, s.read = s.known[:0], false }
@@ -51,36 +52,57 @@ func (s *fields) field(name string, e *ingest.Entry) []byte {
 			return s.known[i].value
 		}
 	}
-	value, ok := s.lookup(name, e)
+	value, ofEntry, ok := s.lookup(name, e)
 	if !ok {
 		value = nil
 	} else if value == nil {
 		value = []byte{}
 	}
-	s.known = append(s.known, field{name, value})
+	s.known = append(s.known, field{name, value, ofEntry})
 	return value
+}
+
+// broken says that a rule looked for a field in a message that begins as an object and
+// is none, or was cut.
+func (s *fields) broken(e *ingest.Entry) bool {
+	return s.read && !s.object && jsonObject(e.Message) != nil
+}
+
+// evidence is what is kept of e for a rule: the message, and behind it those fields
+// that the rule asks for and that do not stand in the message, the address first.
+func (s *fields) evidence(e *ingest.Entry, r *compiledRule) string {
+	var beside []byte
+	for _, c := range slices.Backward(r.conditions) {
+		for _, f := range s.known {
+			if f.name == c.name && f.ofEntry {
+				beside = append(append(append(append(beside, ' '), f.name...), '='), f.value...)
+			}
+		}
+	}
+	beside = beside[:min(len(beside), MaxEvidence/2)]
+	return string(e.Message[:min(len(e.Message), MaxEvidence-len(beside))]) + string(beside)
 }
 
 // lookup finds a field: one of the entry, or else one of a message that is JSON,
 // where nobody vouches for names that are journald's own.
-func (s *fields) lookup(name string, e *ingest.Entry) (value []byte, ok bool) {
+func (s *fields) lookup(name string, e *ingest.Entry) (value []byte, ofEntry, ok bool) {
 	if e.Fields != nil {
 		if value, ok = e.Fields.Field(name); ok {
-			return value, true
+			return value, true, true
 		}
 	}
 	if name[0] == '_' {
-		return nil, false
+		return nil, false, false
 	}
 	if !s.read {
 		s.read = true
 		// Of what was cut nobody knows how it went on.
 		s.object = !e.Truncated && s.document.read(jsonObject(e.Message))
 	}
-	if !s.object {
-		return nil, false
+	if s.object {
+		value, ok = s.document.find(name)
 	}
-	return s.document.find(name)
+	return value, false, ok
 }
 
 // structured adds what f reads in e, a form of a rule with conditions on fields: its
@@ -100,12 +122,12 @@ func (v *verdict) structured(f *form, p *packForms, e *ingest.Entry, sc *scratch
 	addressed := 0
 	sc.places = append(sc.places[:0], place{f, e.Message, token{start: len(e.Message), end: len(e.Message)}})
 	for i, c := range f.rule.conditions {
-		value := sc.fields.field(c.name, e)
-		if value == nil {
-			return
+		value, by := sc.fields.field(c.name, e), (*form)(nil)
+		if value != nil {
+			by = sc.fields.holds(c, value, e)
 		}
-		by := sc.fields.holds(c, value, e)
 		if by == nil {
+			v.near = v.near || i > 0 && c.addressed()
 			return
 		}
 		if c.addressed() {
