@@ -13,8 +13,9 @@ import (
 // attack makes lines as a daemon would print them of a client that wants
 // somebody else to be charged: every placeholder that the client may write holds
 // imitations of this line and of the pack's others, in the name of a victim.
-// Types do not restrain it, because they restrain no client: a daemon prints a
-// user name with blanks although the pattern says <word>.
+// Types do not restrain it unless they are guaranteed, because they restrain no
+// client: a daemon prints a user name with blanks although the pattern says
+// <word>.
 //
 // The same seed makes the same lines.
 type attack struct {
@@ -266,7 +267,8 @@ func (a *attack) hostile(line []byte, s *shape, at int) []byte {
 			b = append(b, strings.Repeat(a.pick(noise)+"x", ingest.MaxMessage)[:ingest.MaxMessage]...)
 		}
 	}
-	if p := &s.parts[at]; a.rng.IntN(6) == 0 { // or nothing but what the author allows
+	p := &s.parts[at]
+	if p.guaranteed != nil || a.rng.IntN(6) == 0 { // nothing but what the author allows
 		n := 0
 		for _, c := range b {
 			if p.admits.has(c) {
@@ -277,6 +279,9 @@ func (a *attack) hostile(line []byte, s *shape, at int) []byte {
 		b = b[:n]
 	}
 	a.scratch = b
+	if p.guaranteed != nil && !p.guaranteed.MatchString(latin1(string(b))) {
+		return a.piece(line, s, at, "")
+	}
 	return append(line, b...)
 }
 

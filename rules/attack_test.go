@@ -59,7 +59,6 @@ func TestAttack(t *testing.T) {
 	for _, p := range packs {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
-			mended(t, p)
 			all, targets, perRule := attackable(p)
 			a := newAttack(all, 1)
 			for _, s := range targets {
@@ -198,13 +197,4 @@ func FuzzAttack(f *testing.F) {
 			}
 		}
 	})
-}
-
-// mended skips packs of which the attack has shown something that is being worked
-// on.
-func mended(t *testing.T, p *Pack) {
-	t.Helper()
-	if p.Name == "nginx" {
-		t.Skip("lines of this pack can still be forged")
-	}
 }

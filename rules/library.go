@@ -189,6 +189,7 @@ func (h *packHead) inherit(base *Pack, p *problems) {
 	if len(h.Match.Identifier) == 0 {
 		h.Match.Identifier = b.Match.Identifier
 	}
+	h.Guaranteed = slices.Concat(h.Guaranteed, b.Guaranteed)
 	h.Types = join(h.Types, b.Types, "pack.types.", p)
 	h.Define = join(h.Define, b.Define, "pack.define.", p)
 }

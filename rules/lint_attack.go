@@ -34,7 +34,7 @@ func (l *linter) attack(r *compiledRule, own []*shape) {
 	}
 	if at[forged] != nil {
 		note(forged, "forged", "a client can have "+named+" charged by what it writes",
-			"let nothing but fixed text and narrow types stand between the address and one end of the line; what only the daemon writes has a type without blanks and quotes")
+			"let nothing but fixed text and narrow types stand between the address and one end of the line, and give what only the daemon writes a type of its own")
 		return
 	}
 	if !r.counts() {

@@ -59,7 +59,7 @@ func (s *shape) shadows(t *shape) bool {
 			return false
 		}
 	}
-	if len(s.rule.conditions) > 0 || len(s.rule.units) > 0 || s.addr >= 0 && t.addr < 0 || s.rule.cut != t.rule.cut {
+	if len(s.rule.conditions) > 0 || len(s.rule.unless) > 0 || len(s.rule.units) > 0 || s.addr >= 0 && t.addr < 0 || s.rule.cut != t.rule.cut {
 		return false
 	}
 	if a, b := s.literal(0), t.literal(0); !strings.HasPrefix(a, b) && !strings.HasPrefix(b, a) {

@@ -44,7 +44,7 @@ type compiledRule struct {
 	askedBy     []string // the key that asks for each
 	account     int      // which of them names the account; -1: none
 	unless      []exception
-	cut         int      // messages this long may have been cut by the daemon; 0: none
+	cut         int // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
 	halves      *halves // that the forms may share with those of other rules
 	conditions  []*condition
@@ -85,8 +85,9 @@ type packHead struct {
 		UID              []int
 		AnyUnit          bool `toml:"any_unit"`
 	}
-	Types  map[string]string
-	Define map[string]oneOrMore
+	Types      map[string]string
+	Define     map[string]oneOrMore
+	Guaranteed []string
 }
 
 type ruleFile struct {
@@ -183,7 +184,7 @@ func decodeError(file string, err error) *Error {
 // keys are the known keys of each table.
 var keys = map[string][]string{
 	"":            {"pack", "rule"},
-	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "match", "types", "define"},
+	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "match", "types", "define", "guaranteed"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
 	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "sample"},
 	"rule.sample": {"line", "field", "addr", "account", "match", "ambiguous", "identifier"},
@@ -240,7 +241,7 @@ func (f *packFile) pack(p *problems) *Pack {
 	if m.AnyUnit && len(m.Unit) > 0 {
 		p.add("pack.match.any_unit", "", hinted{"any_unit and unit exclude each other", "leave one of them out"})
 	}
-	g := &grammar{types: f.Pack.Types, define: make(map[string][]string), halves: new(halves)}
+	g := &grammar{types: f.Pack.Types, define: make(map[string][]string), guaranteed: f.Pack.Guaranteed, halves: new(halves)}
 	for name, alternatives := range f.Pack.Define {
 		g.define[name] = alternatives
 	}
@@ -287,6 +288,11 @@ func (g *grammar) check(p *problems) {
 			if _, err := newNFA([]*syntax.Regexp{re}, false); err != nil {
 				p.add(at, "", err)
 			}
+		}
+	}
+	for i, name := range g.guaranteed {
+		if _, ok := g.lookup(name); !ok || name == "addr" {
+			p.add(fmt.Sprintf("pack.guaranteed[%d]", i), "", unknown("type", name, g.names()))
 		}
 	}
 	for name := range g.define {

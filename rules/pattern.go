@@ -31,6 +31,8 @@ var builtin = map[string]string{
 type grammar struct {
 	types  map[string]string   // name → RE2
 	define map[string][]string // name → alternatives, as patterns
+	// guaranteed are the types that the daemon itself holds clients to.
+	guaranteed []string
 	halves *halves             // of what the rules read
 }
 

@@ -37,6 +37,9 @@ type part struct {
 	expr    string // of what may stand there, if it is neither
 	// client says that a client may have written it.
 	client bool
+	// guaranteed is what the daemon lets the client write, nil if anything.
+	guaranteed *regexp.Regexp
+
 	admits byteSet  // the bytes that may stand in it
 	values []string // what may well stand there
 	usual  bool     // they are those of a builtin type
@@ -229,13 +232,17 @@ func (g *grammar) part(p piece, account string) part {
 	expr, _ := g.lookup(p.kind)
 	re, err := parseExpression(expr)
 	if err != nil {
-		return part{}
+		return part{} // Parse has said so
 	}
 	isAccount := account != "" && p.name == account
 	if values, ok := daemons[p.kind]; ok && g.types[p.kind] == "" {
 		return part{expr: expr, client: isAccount, admits: admits(re), values: values, usual: true}
 	}
-	return valuePart(re, expr, isAccount || builtin[p.kind] != "")
+	out := valuePart(re, expr, isAccount || builtin[p.kind] != "")
+	if slices.Contains(g.guaranteed, p.kind) {
+		out.guaranteed = regexp.MustCompile(`^(?s:` + expr + `)$`)
+	}
+	return out
 }
 
 // regexPart makes a part of a piece of an expression.
