@@ -7,10 +7,23 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"bailiff/ingest"
 )
+
+// sample is one line and what the rule must say of it.
+type sample struct {
+	Before     []string
+	Line       string
+	Field      fieldTable
+	Addr       string
+	Account    *string
+	Match      *bool
+	Ambiguous  bool
+	Identifier string
+
+	path string // where it stands, for lines.of
+}
 
 // Check runs every sample against the whole pack. The error joins an [*Error] for
 // each sample that the pack does not read as it says. Each rule of a shipped
@@ -24,11 +37,11 @@ func (p *Pack) Check() error {
 	if err != nil {
 		return err
 	}
-	found := &problems{}
+	found, identifiers := &problems{}, p.Identifiers()
 	for _, r := range p.rules {
 		for i := range r.samples {
 			s := &r.samples[i]
-			if err := s.run(set, r); err != nil {
+			if err := s.run(set, r, identifiers); err != nil {
 				found.errs = append(found.errs, r.from.fault(s.path+".line", r.Name, err))
 			}
 		}
@@ -37,11 +50,10 @@ func (p *Pack) Check() error {
 }
 
 // run says in what the match of the sample's line differs from what it asks for.
-func (s *sample) run(set *Set, r *compiledRule) error {
-	var now time.Time
-	e := &ingest.Entry{
-		Source: "sample", Time: now, Received: now, Identifier: []byte(s.Identifier), Message: []byte(s.Line), UID: -1, PID: -1, Repeat: 1,
-	}
+func (s *sample) run(set *Set, r *compiledRule, identifiers []string) error {
+	set.sessions = newSessions(maxSessions)
+	silent := s.precede(set, identifiers)
+	e := sampleEntry(s.Identifier, s.Line)
 	if len(s.Field) > 0 {
 		e.Fields = s.Field
 	}
@@ -63,6 +75,10 @@ func (s *sample) run(set *Set, r *compiledRule) error {
 		return hinted{fmt.Sprintf("sample %q is matched by rule %s, which comes before", text, m.Rule.Name), "make the patterns exclude each other, or change their order"}
 	case s.Ambiguous != m.Ambiguous():
 		return fmt.Errorf("sample %q has ambiguous = %t: candidates %v", text, m.Ambiguous(), m.Candidates)
+	case s.Addr != "" && !m.Addr.IsValid() && silent != "":
+		return hinted{fmt.Sprintf("sample %q has no address, and %q before it matches nothing", text, silent), "compare it with the pattern letter by letter"}
+	case s.Addr != "" && !m.Addr.IsValid():
+		return fmt.Errorf("sample %q has no address", text)
 	case s.Addr != "" && m.Addr.String() != s.Addr:
 		return fmt.Errorf("sample %q has address %s, not %s", text, m.Addr, s.Addr)
 	case s.Addr == "" && m.Addr.IsValid():
@@ -73,19 +89,32 @@ func (s *sample) run(set *Set, r *compiledRule) error {
 	return nil
 }
 
-// text is what an error calls the sample.
-func (s *sample) text() string {
-	out := s.Line
-	for _, name := range slices.Sorted(maps.Keys(s.Field)) {
-		out = strings.TrimSpace(out + " " + name + "=" + strings.Join(s.Field[name].oneOrMore, ","))
+// sampleEntry is a line of the one process that writes a sample.
+func sampleEntry(identifier, line string) *ingest.Entry {
+	return &ingest.Entry{
+		Source: "sample", Identifier: []byte(identifier), Message: []byte(line), ProcID: []byte("1"), UID: -1, PID: -1, Repeat: 1,
 	}
-	return out
+}
+
+// precede has the set read what comes before the sample, each line under the first
+// identifier under which it means something. It returns the last that means nothing.
+func (s *sample) precede(set *Set, identifiers []string) (silent string) {
+	for _, line := range s.Before {
+		reads := func(id string) bool { return len(set.AppendMatches(nil, sampleEntry(id, line))) > 0 }
+		if !reads(s.Identifier) && !slices.ContainsFunc(identifiers, reads) {
+			silent = line
+		}
+	}
+	return silent
 }
 
 // check notes contradictions within a sample.
 func (s *sample) check(c *compiledRule, bad func(string, error)) {
 	if s.Line == "" && len(s.Field) == 0 {
 		bad("line", errors.New("the sample has no line"))
+	}
+	if i := slices.Index(s.Before, ""); i >= 0 {
+		bad(fmt.Sprintf("before[%d]", i), errors.New("the line is empty"))
 	}
 	s.Field.check(bad)
 	if s.Addr != "" {
@@ -105,4 +134,13 @@ func (s *sample) check(c *compiledRule, bad func(string, error)) {
 	if s.Ambiguous && s.Addr != "" {
 		bad("addr", errors.New("an ambiguous line has no address"))
 	}
+}
+
+// text is what an error calls the sample.
+func (s *sample) text() string {
+	out := s.Line
+	for _, name := range slices.Sorted(maps.Keys(s.Field)) {
+		out = strings.TrimSpace(out + " " + name + "=" + strings.Join(s.Field[name].oneOrMore, ","))
+	}
+	return out
 }

@@ -158,17 +158,20 @@ func (r *ruleFile) places(c *compiledRule, bad func(string, error)) {
 	}
 	if addr := in(func(f *form) bool { return f.after != nil }); len(addr) > 1 {
 		bad(addr[1], hinted{fmt.Sprintf("<addr> stands in %s", strings.Join(addr, " and ")), "take <ip> for an address that is not the peer's"})
-	} else if len(addr) == 0 && len(c.forms) > 0 && r.Unless["addr"] != nil {
+	} else if len(addr) == 0 && len(c.forms) > 0 && r.Unless["addr"] != nil && len(r.Session) == 0 {
 		bad("unless.addr", hinted{"no pattern has <addr>", "put <addr> where the daemon prints the peer"})
 	}
 	for i, name := range c.captures {
 		keys := in(func(f *form) bool { return f.captures[i] != nil })
 		if len(keys) == 0 && len(c.forms)+len(c.conditions) > 0 {
-			what := "it"
-			if c.askedBy[i] == "account" {
+			kind, what := "text", "it"
+			switch c.askedBy[i] {
+			case "account":
 				what = "the account"
+			case "bind", "session":
+				kind = "int"
 			}
-			bad(c.askedBy[i], hinted{fmt.Sprintf("no pattern has a placeholder %q", name), fmt.Sprintf("write <%s:text> where %s stands", name, what)})
+			bad(c.askedBy[i], hinted{fmt.Sprintf("no pattern has a placeholder %q", name), fmt.Sprintf("write <%s:%s> where %s stands", name, kind, what)})
 		}
 		if len(keys) > 1 {
 			bad(keys[1], hinted{fmt.Sprintf("placeholder %q stands in %s", name, strings.Join(keys, " and ")), "leave it out of all but one"})

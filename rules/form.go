@@ -114,6 +114,13 @@ func (f *form) parse() error {
 	for _, name := range f.names {
 		f.captures = append(f.captures, newCapture(before, after, name, f.halves))
 	}
+	if f.rule != nil {
+		for _, i := range f.rule.keys() { // a cut may have shortened a key, or moved it
+			if c := f.captures[i]; c != nil {
+				f.enough = max(f.enough, c.within)
+			}
+		}
+	}
 	return nil
 }
 
@@ -204,6 +211,7 @@ type scratch struct {
 	// places are what the form that is being tried reads, kept what the first
 	// one did.
 	places, kept []place
+	key          []byte // what a session is called
 }
 
 // reading is an address and where it stands.

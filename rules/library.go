@@ -186,6 +186,9 @@ func (h *packHead) inherit(base *Pack, p *problems) {
 	if h.Cut == 0 {
 		h.Cut = b.Cut
 	}
+	if h.SessionTime == "" {
+		h.SessionTime = b.SessionTime
+	}
 	if len(h.Match.Identifier) == 0 {
 		h.Match.Identifier = b.Match.Identifier
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 )
@@ -26,9 +27,11 @@ type Pack struct {
 	// Rules are its rules in the order of the file.
 	Rules []*Rule
 
-	rules []*compiledRule
-	trust trust
-	head  packHead // for what extends the pack
+	rules   []*compiledRule
+	trust   trust
+	head    packHead        // for what extends the pack
+	strange map[string]bool // names of sessions → whether strangers may choose them
+	lasts   time.Duration   // of a session after the last line about it
 	// grammar is what its patterns mean, for Lint; nil if it is shipped.
 	grammar *grammar
 	origin
@@ -44,7 +47,9 @@ type compiledRule struct {
 	askedBy     []string // the key that asks for each
 	account     int      // which of them names the account; -1: none
 	unless      []exception
-	cut         int // messages this long may have been cut by the daemon; 0: none
+	binds, uses *link
+	ends        bool // the session, after use
+	cut         int  // messages this long may have been cut by the daemon; 0: none
 	forms       []*form
 	halves      *halves // that the forms may share with those of other rules
 	conditions  []*condition
@@ -52,19 +57,6 @@ type compiledRule struct {
 	// file is what is written at path; nil if the rule is of a shipped pack.
 	file *ruleFile
 	path string
-}
-
-// sample is one line and what the rule must say of it.
-type sample struct {
-	Line       string
-	Field      fieldTable
-	Addr       string
-	Account    *string
-	Match      *bool
-	Ambiguous  bool
-	Identifier string
-
-	path string // where it stands, for lines.of
 }
 
 // packFile is the TOML document.
@@ -80,6 +72,7 @@ type packHead struct {
 	Disable           []string
 	Needs, Evidence   string
 	Cut               int
+	SessionTime       string `toml:"session_time"`
 	Match             struct {
 		Identifier, Unit []string
 		UID              []int
@@ -99,6 +92,8 @@ type ruleFile struct {
 	Pattern, Regex                oneOrMore
 	Field                         fieldTable
 	Unless                        map[string]oneOrMore
+	Bind, Session                 oneOrMore
+	End                           bool
 	Account                       string
 	Sample                        []sample
 }
@@ -157,6 +152,7 @@ func readPack(from origin, text string, base func(name string) (*Pack, error)) (
 	if extended != nil {
 		pack.extend(extended, &f, p)
 	}
+	pack.spaces(p)
 	if err := p.err(); err != nil {
 		return nil, err
 	}
@@ -184,10 +180,10 @@ func decodeError(file string, err error) *Error {
 // keys are the known keys of each table.
 var keys = map[string][]string{
 	"":            {"pack", "rule"},
-	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "match", "types", "define", "guaranteed"},
+	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "session_time", "match", "types", "define", "guaranteed"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
-	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "sample"},
-	"rule.sample": {"line", "field", "addr", "account", "match", "ambiguous", "identifier"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "bind", "session", "end", "sample"},
+	"rule.sample": {"before", "line", "field", "addr", "account", "match", "ambiguous", "identifier"},
 }
 
 // unknownKeys notes the keys that have no meaning. The decoder takes a key in any
@@ -236,6 +232,7 @@ func (f *packFile) pack(p *problems) *Pack {
 	if i := slices.IndexFunc(m.UID, func(uid int) bool { return uid < 0 }); i >= 0 {
 		p.add("pack.match.uid", "", fmt.Errorf("uid %d is no user", m.UID[i]))
 	}
+	pack.lasts = f.Pack.lasts(p)
 	pack.trust = trust{units: m.Unit, uids: m.UID, anyUnit: m.AnyUnit}
 	checkUnits(m.Unit, func(err error) { p.add("pack.match.unit", "", err) })
 	if m.AnyUnit && len(m.Unit) > 0 {
@@ -324,6 +321,7 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 			PerAttempt: atLeastOne(r.PerAttempt, "per_attempt", bad), Weight: atLeastOne(r.Weight, "weight", bad),
 		},
 		from:        p.origin,
+		path:        at,
 		identifiers: r.Identifier,
 		cut:         f.Pack.Cut,
 		units:       r.Unit,
@@ -331,7 +329,7 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 		halves:      g.halves,
 	}
 	if !p.shipped {
-		c.file, c.path = r, at
+		c.file = r
 	}
 	c.account = c.capture(r.Account, "account")
 	checkUnits(r.Unit, func(err error) { bad("unit", err) })
@@ -365,6 +363,7 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 		bad("identifier", hinted{"nothing says whose lines these are", "name identifiers in [pack.match]"})
 	}
 	r.exceptions(c, bad)
+	r.links(c, g, bad)
 	r.forms(c, g, bad)
 	for i := range c.samples {
 		s := &c.samples[i]
@@ -381,7 +380,7 @@ func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
 	add := func(key string, sources []string, translate func(string) ([]string, error)) {
 		forms := compileForms(sources, translate, c, func(err error) { bad(key, err) })
 		c.forms = append(c.forms, forms...)
-		if !c.from.shipped && !inField && c.Event != Ignore && c.Event != Info && slices.ContainsFunc(forms, func(f *form) bool { return f.after == nil }) {
+		if !c.from.shipped && !inField && len(r.Session) == 0 && c.Event != Ignore && c.Event != Info && slices.ContainsFunc(forms, func(f *form) bool { return f.after == nil }) {
 			bad(key, hinted{fmt.Sprintf("a rule for event %s needs the address", c.Event), "put <addr> where the daemon prints the peer"})
 		}
 	}
@@ -396,6 +395,7 @@ func (r *ruleFile) forms(c *compiledRule, g *grammar, bad func(string, error)) {
 	}
 	if !c.from.shipped {
 		r.places(c, bad)
+		c.checkLinks(bad)
 	}
 }
 

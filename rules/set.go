@@ -16,9 +16,10 @@ const MaxCandidates = 8
 // Set matches entries against any number of packs. It is immutable but for its
 // counters, and any number of goroutines may use it at once.
 type Set struct {
-	groups  map[string]*group // by identifier
-	refused refusals
-	near    nearMisses
+	groups   map[string]*group // by identifier
+	refused  refusals
+	near     nearMisses
+	sessions *sessions
 }
 
 // group is all that may match the entries of one identifier. What reads them is made
@@ -38,14 +39,15 @@ type group struct {
 // packForms is the forms of one pack within a group.
 type packForms struct {
 	*Pack
-	index  int             // in the set
+	set    *Set
+	index  int             // in it
 	rules  []*compiledRule // in the order in which they are tried
 	behind int             // the first form that is not its own
 }
 
 // Compile makes a set of packs. It is an error if two have the same name.
 func Compile(packs ...*Pack) (*Set, error) {
-	s := &Set{groups: make(map[string]*group)}
+	s := &Set{groups: make(map[string]*group), sessions: newSessions(maxSessions)}
 	for i, p := range packs {
 		if j := slices.IndexFunc(packs[:i], func(q *Pack) bool { return q.Name == p.Name }); j >= 0 {
 			return nil, &Error{
@@ -56,6 +58,9 @@ func Compile(packs ...*Pack) (*Set, error) {
 		}
 		s.refused.packs = append(s.refused.packs, Refusal{Pack: p.Name})
 		s.near.packs = append(s.near.packs, NearMiss{Pack: p.Name})
+		if len(p.strange) > 0 {
+			s.sessions.known(p.Name)
+		}
 		s.add(i, p)
 	}
 	var distinct []*group
@@ -83,7 +88,7 @@ func (s *Set) add(index int, p *Pack) {
 					s.groups[id] = g
 				}
 				if n := len(g.packs); n == 0 || g.packs[n-1].index != index {
-					g.packs = append(g.packs, packForms{Pack: p, index: index})
+					g.packs = append(g.packs, packForms{Pack: p, set: s, index: index})
 				}
 				own := &g.packs[len(g.packs)-1]
 				own.rules = append(own.rules, r)
@@ -135,6 +140,8 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 	for begin, i := 0, 0; i < len(g.packs); i++ {
 		p := &g.packs[i]
 		switch v := p.judge(g.forms, begin, e, sc); {
+		case v.form != nil && v.form.rule.linked():
+			dst = append(dst, p.linked(&v, e, sc))
 		case v.form != nil:
 			dst = append(dst, v.match(e, &sc.fields))
 		case v.refused:
@@ -188,6 +195,9 @@ type place struct {
 // valueOf returns what the capture i of a rule stands for in the texts that it reads;
 // false if there is none.
 func valueOf(places []place, i int) ([]byte, bool) {
+	if i < 0 {
+		return nil, false
+	}
 	for _, p := range places {
 		if c := p.form.captures[i]; c != nil {
 			value := c.find(p.text, p.at)
@@ -233,7 +243,7 @@ func (v *verdict) take(f *form, p *packForms, e *ingest.Entry, sc *scratch, addr
 	if !v.believes(f, p, e) {
 		return
 	}
-	if v.form == nil && v.applies(f, sc.places, addressed, found) {
+	if v.form == nil && p.applies(v, f, e, sc, addressed, found) {
 		v.form = f
 		sc.kept = append(sc.kept[:0], sc.places...)
 		v.places = sc.kept
@@ -246,16 +256,23 @@ func (v *verdict) take(f *form, p *packForms, e *ingest.Entry, sc *scratch, addr
 }
 
 // applies says whether f reads something that its rule does not except, and leaves
-// in places the first such reading.
-func (v *verdict) applies(f *form, places []place, addressed int, found []reading) bool {
-	if len(found) == 0 {
-		excepted := f.rule.excepts(places, netip.Addr{})
-		v.excepted = v.excepted || excepted
-		return !excepted
+// in sc.places the first such reading.
+func (p *packForms) applies(v *verdict, f *form, e *ingest.Entry, sc *scratch, addressed int, found []reading) bool {
+	if len(f.rule.unless) == 0 && len(found) == 0 {
+		return true
 	}
 	for _, r := range found {
-		places[addressed].at = r.token
-		if !f.rule.excepts(places, r.addr) {
+		sc.places[addressed].at = r.token
+		if !f.rule.excepts(sc.places, r.addr) {
+			return true
+		}
+	}
+	if len(found) == 0 {
+		addrs := p.known(f.rule, e, sc)
+		if len(addrs) == 0 {
+			addrs = []netip.Addr{{}}
+		}
+		if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !f.rule.excepts(sc.places, a) }) {
 			return true
 		}
 	}
@@ -305,10 +322,8 @@ func (v *verdict) match(e *ingest.Entry, f *fields) Match {
 			m.Candidates[i] = r.addr
 		}
 	}
-	if r.account >= 0 {
-		account, _ := valueOf(v.places, r.account)
-		m.Account = string(normalise(account))
-	}
+	account, _ := valueOf(v.places, r.account)
+	m.Account = string(normalise(account))
 	return m
 }
 

@@ -306,7 +306,7 @@ func TestNoMatchCostsNoMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := compiled(t, packs...)
+	set := compiled(t, append(packs, parse(t, dirPack), parse(t, wardenPack))...)
 	var dst []Match
 	for _, e := range []*ingest.Entry{
 		entry("CRON", "(root) CMD (true)"),
@@ -315,6 +315,9 @@ func TestNoMatchCostsNoMemory(t *testing.T) {
 		entry("sshd", "Failed password for invalid user x from 192.0.2.1 port 22 ssh3"),
 		entry("asterisk", "NOTICE[7820]: chan_sip.c:29058 in f: Registration from 'x' failed for '192.0.2.1:5' - Wrong pass"),
 		entry("asterisk", "NOTICE[7820]: chan_sip.c:29058 in f: Registration from 'x' failed for '192.0.2.1' - Wrong password"),
+		entry("dird", "conn=7 err=50"),
+		entry("dird", "conn=x ACCEPT from 192.0.2.1:99"),
+		entry("wardend", "refused from 192.0.2.7"), // excepted
 	} {
 		if n := testing.AllocsPerRun(100, func() { dst = set.AppendMatches(dst[:0], e) }); n != 0 || len(dst) != 0 {
 			t.Errorf("%s: %q: %v allocations, %d matches", e.Identifier, e.Message, n, len(dst))

@@ -82,6 +82,18 @@ type Pack struct {
 	// none of its rules read; NearSample is one of them, through [Safe].
 	NearMisses uint64 `json:"near_misses"`
 	NearSample string `json:"near_sample,omitempty"`
+	// Sessions are of a pack whose rules find an address in an earlier line.
+	Sessions *Sessions `json:"sessions,omitempty"`
+}
+
+// Sessions are those that the lines of one pack speak of.
+type Sessions struct {
+	// Live are those that are kept now.
+	Live int `json:"live"`
+	// Unbound are matches whose session is not known, so that they have no
+	// address and decide nothing; Evicted sessions made room for others.
+	Unbound uint64 `json:"unbound"`
+	Evicted uint64 `json:"evicted"`
 }
 
 // Jail is one jail.

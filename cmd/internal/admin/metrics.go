@@ -59,6 +59,27 @@ var metrics = []metric{
 			emit(float64(p.NearMisses), p.Name)
 		}
 	}, "pack"),
+	gauge("sessions", "Sessions that lines of the pack speak of.", func(s *Status, emit func(float64, ...string)) {
+		for _, p := range s.Packs {
+			if p.Sessions != nil {
+				emit(float64(p.Sessions.Live), p.Name)
+			}
+		}
+	}, "pack"),
+	counter("unbound_total", "Matches whose session is not known; they have no address and decide nothing.", func(s *Status, emit func(float64, ...string)) {
+		for _, p := range s.Packs {
+			if p.Sessions != nil {
+				emit(float64(p.Sessions.Unbound), p.Name)
+			}
+		}
+	}, "pack"),
+	counter("sessions_evicted_total", "Sessions that were forgotten to make room for others.", func(s *Status, emit func(float64, ...string)) {
+		for _, p := range s.Packs {
+			if p.Sessions != nil {
+				emit(float64(p.Sessions.Evicted), p.Name)
+			}
+		}
+	}, "pack"),
 	counter("decisions_total", "Decisions since the start.", func(s *Status, emit func(float64, ...string)) {
 		for _, j := range s.Jails {
 			emit(float64(j.Bans), j.Name, "ban")

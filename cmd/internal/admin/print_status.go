@@ -75,6 +75,7 @@ func (p *Printer) Status(s *Status) error {
 func (p *Printer) packs(b *bytes.Buffer, packs []Pack) {
 	rows := [][]string{{"PACK", "RULES", "MATCHED", "AMBIGUOUS", "UNTRUSTED", "NEAR MISSES"}}
 	var samples [][]string
+	sessions := [][]string{{"PACK", "SESSIONS", "UNBOUND", "EVICTED"}}
 	silent := 0
 	for _, pack := range packs {
 		if pack.Matches+pack.Untrusted+pack.NearMisses == 0 {
@@ -85,6 +86,9 @@ func (p *Printer) packs(b *bytes.Buffer, packs []Pack) {
 			pack.Name, fmt.Sprint(pack.Rules), fmt.Sprint(pack.Matches),
 			fmt.Sprint(pack.Ambiguous), fmt.Sprint(pack.Untrusted), fmt.Sprint(pack.NearMisses),
 		})
+		if n := pack.Sessions; n != nil {
+			sessions = append(sessions, []string{pack.Name, fmt.Sprint(n.Live), fmt.Sprint(n.Unbound), fmt.Sprint(n.Evicted)})
+		}
 		for _, s := range [][]string{{pack.Name, "untrusted", Safe(pack.Sample)}, {pack.Name, "near miss", Safe(pack.NearSample)}} {
 			if s[2] != "" {
 				samples = append(samples, s)
@@ -94,6 +98,10 @@ func (p *Printer) packs(b *bytes.Buffer, packs []Pack) {
 	p.table(b, "", rows)
 	if silent > 0 {
 		fmt.Fprintf(b, "%s\n", p.Faint(plural(silent, "pack")+" saw nothing"))
+	}
+	if len(sessions) > 1 {
+		b.WriteByte('\n')
+		p.table(b, "", sessions)
 	}
 	if len(samples) > 0 {
 		b.WriteByte('\n')

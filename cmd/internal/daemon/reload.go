@@ -40,6 +40,7 @@ func (d *daemon) reload(ctx context.Context) (string, error) {
 		if refusal = d.pipe.engine.Reconfigure(next.decide); refusal != nil {
 			return
 		}
+		next.set.Inherit(d.law.set)
 		d.law, d.guarded = next, now
 		d.pipe.set.Store(next.set)
 		d.pipe.settle(context.WithoutCancel(ctx), d.pipe.engine.SetGuards(guards, now), nil)

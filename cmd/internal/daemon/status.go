@@ -52,7 +52,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 // packStatus runs on the judge, because a reload replaces the packs there.
 func (d *daemon) packStatus() []admin.Pack {
 	set := d.pipe.set.Load()
-	refusals, near := set.Refused(), set.NearMisses()
+	refusals, near, sessions := set.Refused(), set.NearMisses(), set.Sessions()
 	var out []admin.Pack
 	for _, p := range d.law.packs {
 		shown := admin.Pack{Name: p.Name, File: p.File, Rules: len(p.Rules)}
@@ -66,6 +66,11 @@ func (d *daemon) packStatus() []admin.Pack {
 		for _, n := range near {
 			if n.Pack == p.Name {
 				shown.NearMisses, shown.NearSample = n.N, admin.Safe(n.Line)
+			}
+		}
+		for _, n := range sessions {
+			if n.Pack == p.Name {
+				shown.Sessions = &admin.Sessions{Live: n.Live, Unbound: n.Unbound, Evicted: n.Evicted}
 			}
 		}
 		out = append(out, shown)
