@@ -11,8 +11,9 @@ import (
 
 // condition is what one field of the entry must be for a rule to match.
 type condition struct {
-	name  string
-	forms []*form // alternatives, each of the whole value
+	name    string
+	journal bool    // the name is that of a field of the journal
+	forms   []*form // alternatives, each of the whole value
 }
 
 // addressed says that the address of the rule stands in the field. It does so in
@@ -130,7 +131,7 @@ func (r *ruleFile) conditions(c *compiledRule, g *grammar, bad func(string, erro
 			bad(key, hinted{"some alternatives have <addr> and some have not", "make a rule of each kind"})
 			continue
 		}
-		c.conditions = append(c.conditions, &condition{name: name, forms: forms})
+		c.conditions = append(c.conditions, &condition{name: name, journal: journalField.MatchString(name), forms: forms})
 	}
 	slices.SortStableFunc(c.conditions, func(a, b *condition) int {
 		if a.addressed() == b.addressed() {
@@ -189,7 +190,7 @@ func (s *Set) Fields() []string {
 		for _, p := range g.packs {
 			for _, r := range p.rules {
 				for _, c := range r.conditions {
-					if journalField.MatchString(c.name) {
+					if c.journal {
 						names[c.name] = true
 					}
 				}

@@ -83,6 +83,10 @@ field.hops = "<text> by <addr>"
 name = "other"
 event = "info"
 field._COMM = "other"
+[[rule]]
+name = "note"
+event = "info"
+field.GATE_NOTE = "<text>"
 `
 
 // given is fields of an entry.
@@ -146,6 +150,8 @@ func TestFields(t *testing.T) {
 		},
 		{name: "another message", msg: "refused ", fields: given{"GATE_USER": "bob", "GATE_PEER": "192.0.2.1", "_COMM": "gated"}},
 		{name: "without fields", msg: "refused"},
+		{name: "a field of the journal is no member", msg: `{"GATE_NOTE":"x","hops":"y"}`},
+		{name: "of the entry it is", fields: given{"GATE_NOTE": "x"}, want: &outcome{Rule: "gate/note"}},
 		{name: "a trusted field is no member", msg: `{"_COMM":"other"}`},
 		{name: "of the journal it is", fields: given{"_COMM": "other"}, want: &outcome{Rule: "gate/other"}},
 		{name: "the address in the message", msg: "192.0.2.1 refused by y", fields: given{"origin.ip": "192.0.2.9"}, want: &outcome{Rule: "gate/said", Addr: "192.0.2.1"}},
@@ -182,7 +188,7 @@ func TestFields(t *testing.T) {
 			}
 		})
 	}
-	if diff := cmp.Diff([]string{"GATE_PEER", "GATE_USER", "_COMM"}, set.Fields()); diff != "" {
+	if diff := cmp.Diff([]string{"GATE_NOTE", "GATE_PEER", "GATE_USER", "_COMM"}, set.Fields()); diff != "" {
 		t.Errorf("fields (-want +got)\n%s", diff)
 	}
 }

@@ -265,7 +265,7 @@ func (r *compiledRule) only(capture int, e *ingest.Entry, sc *scratch) []byte {
 	for i, forms := range r.texts() {
 		text, s := e.Message, sc
 		if i > 0 {
-			text, s = sc.fields.field(r.conditions[i-1].name, e), sc.fields.value
+			text, s = sc.fields.field(r.conditions[i-1], e), sc.fields.value
 		}
 		for _, f := range forms {
 			c := f.captures[capture]

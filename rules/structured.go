@@ -46,19 +46,19 @@ type field struct {
 func (s *fields) reset() { s.known, s.read = s.known[:0], false }
 
 // field returns the value of a field of e, nil if there is none.
-func (s *fields) field(name string, e *ingest.Entry) []byte {
+func (s *fields) field(c *condition, e *ingest.Entry) []byte {
 	for i := range s.known {
-		if s.known[i].name == name {
+		if s.known[i].name == c.name {
 			return s.known[i].value
 		}
 	}
-	value, ofEntry, ok := s.lookup(name, e)
+	value, ofEntry, ok := s.lookup(c, e)
 	if !ok {
 		value = nil
 	} else if value == nil {
 		value = []byte{}
 	}
-	s.known = append(s.known, field{name, value, ofEntry})
+	s.known = append(s.known, field{c.name, value, ofEntry})
 	return value
 }
 
@@ -83,15 +83,16 @@ func (s *fields) evidence(e *ingest.Entry, r *compiledRule) string {
 	return string(e.Message[:min(len(e.Message), MaxEvidence-len(beside))]) + string(beside)
 }
 
-// lookup finds a field: one of the entry, or else one of a message that is JSON,
-// where nobody vouches for names that are journald's own.
-func (s *fields) lookup(name string, e *ingest.Entry) (value []byte, ofEntry, ok bool) {
+// lookup finds a field: one of the entry, or else one of a message that is JSON. What
+// is meant to be a field of the journal is none there, however the message reads: a
+// daemon that writes fields may print what a client sent as a message.
+func (s *fields) lookup(c *condition, e *ingest.Entry) (value []byte, ofEntry, ok bool) {
 	if e.Fields != nil {
-		if value, ok = e.Fields.Field(name); ok {
+		if value, ok = e.Fields.Field(c.name); ok {
 			return value, true, true
 		}
 	}
-	if name[0] == '_' {
+	if c.journal {
 		return nil, false, false
 	}
 	if !s.read {
@@ -100,7 +101,7 @@ func (s *fields) lookup(name string, e *ingest.Entry) (value []byte, ofEntry, ok
 		s.object = !e.Truncated && s.document.read(jsonObject(e.Message))
 	}
 	if s.object {
-		value, ok = s.document.find(name)
+		value, ok = s.document.find(c.name)
 	}
 	return value, false, ok
 }
@@ -122,7 +123,7 @@ func (v *verdict) structured(f *form, p *packForms, e *ingest.Entry, sc *scratch
 	addressed := 0
 	sc.places = append(sc.places[:0], place{f, e.Message, token{start: len(e.Message), end: len(e.Message)}})
 	for i, c := range f.rule.conditions {
-		value, by := sc.fields.field(c.name, e), (*form)(nil)
+		value, by := sc.fields.field(c, e), (*form)(nil)
 		if value != nil {
 			by = sc.fields.holds(c, value, e)
 		}
