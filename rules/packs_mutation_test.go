@@ -2,7 +2,6 @@ package rules_test
 
 import (
 	"bytes"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -115,59 +114,64 @@ func mutants(pattern string) []string {
 	return out
 }
 
-// Every rule has a sample that matches and one that does not, and no literal of
-// any pattern can change without a sample that fails.
-func TestSamplesHoldPatterns(t *testing.T) {
+// eachPack runs a test on the file of each shipped pack, one beside the other.
+func eachPack(t *testing.T, test func(t *testing.T, file string)) {
+	t.Helper()
 	files, err := filepath.Glob("packs/*.toml")
 	if err != nil || len(files) < 2 {
 		t.Fatalf("packs: %v %v", files, err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
-			s := readSource(t, file)
-			for _, rule := range s.Rule {
-				// A rule by itself is quicker than the pack, but some lines are
-				// ambiguous only by what another rule reads.
-				others := []map[string]any{}
-				if !s.holds(t, rule) {
-					others = slices.DeleteFunc(slices.Clone(s.Rule), func(r map[string]any) bool { return r["name"] == rule["name"] })
-				}
-				positive, negative := 0, 0
-				for _, sample := range rule["sample"].([]map[string]any) {
-					if sample["match"] == false {
-						negative++
-					} else {
-						positive++
-					}
-				}
-				if positive == 0 || negative == 0 {
-					t.Errorf("%v: %d samples match and %d do not", rule["name"], positive, negative)
-				}
-				patterns, with := alternatives(rule)
-				for i, p := range patterns {
-					for _, m := range mutants(p) {
-						if s.holds(t, append(others, with(i, m))...) {
-							t.Errorf("%v: no sample misses %s", rule["name"], m)
-						}
-					}
-				}
-				for what, mutant := range fieldMutants(rule) {
-					if s.holds(t, append(others, mutant)...) {
-						t.Errorf("%v: no sample misses field %s", rule["name"], what)
-					}
-				}
-			}
+			t.Parallel()
+			test(t, file)
 		})
 	}
 }
 
+// Every rule has a sample that matches and one that does not, and no literal of
+// any pattern can change without a sample that fails.
+func TestSamplesHoldPatterns(t *testing.T) {
+	eachPack(t, func(t *testing.T, file string) {
+		s := readSource(t, file)
+		for _, rule := range s.Rule {
+			// A rule by itself is quicker than the pack, but some lines are
+			// ambiguous only by what another rule reads.
+			others := []map[string]any{}
+			if !s.holds(t, rule) {
+				others = slices.DeleteFunc(slices.Clone(s.Rule), func(r map[string]any) bool { return r["name"] == rule["name"] })
+			}
+			positive, negative := 0, 0
+			for _, sample := range rule["sample"].([]map[string]any) {
+				if sample["match"] == false {
+					negative++
+				} else {
+					positive++
+				}
+			}
+			if positive == 0 || negative == 0 {
+				t.Errorf("%v: %d samples match and %d do not", rule["name"], positive, negative)
+			}
+			patterns, with := alternatives(rule)
+			for i, p := range patterns {
+				for _, m := range mutants(p) {
+					if s.holds(t, append(others, with(i, m))...) {
+						t.Errorf("%v: no sample misses %s", rule["name"], m)
+					}
+				}
+			}
+			for what, mutant := range fieldMutants(rule) {
+				if s.holds(t, append(others, mutant)...) {
+					t.Errorf("%v: no sample misses field %s", rule["name"], what)
+				}
+			}
+		}
+	})
+}
+
 // The fragments are literals as well: each of their alternatives is in a sample.
 func TestSamplesHoldFragments(t *testing.T) {
-	files, err := filepath.Glob("packs/*.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
+	eachPack(t, func(t *testing.T, file string) {
 		s := readSource(t, file)
 		fragments, _ := s.Pack["define"].(map[string]any)
 		for name, v := range fragments {
@@ -178,34 +182,36 @@ func TestSamplesHoldFragments(t *testing.T) {
 					users = append(users, rule)
 				}
 			}
-			list := v.([]any)
+			list, ok := v.([]any)
+			if !ok {
+				list = []any{v}
+			}
 			for i, one := range list {
 				for _, m := range mutants(one.(string)) {
 					changed := append([]any{}, list...)
 					changed[i] = m
 					fragments[name] = changed
 					if s.holds(t, users...) && s.holds(t, s.Rule...) {
-						t.Errorf("%s: %s: no sample misses %s", file, name, m)
+						t.Errorf("%s: no sample misses %s", name, m)
 					}
 				}
 			}
 			fragments[name] = v
 		}
-	}
+	})
 }
 
 // A pack says where its rules come from: the source file of the daemon.
 func TestRulesNameTheirSource(t *testing.T) {
-	for _, name := range []string{"sshd", "asterisk"} {
-		data, err := os.ReadFile(fmt.Sprintf("packs/%s.toml", name))
+	eachPack(t, func(t *testing.T, file string) {
+		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, block := range strings.Split(string(data), "\n[[rule]]\n")[1:] {
-			comment, _, _ := strings.Cut(block, "\nname")
-			if !strings.HasPrefix(comment, "#") {
-				t.Errorf("%s: rule %d has no comment", name, i+1)
+			if !strings.HasPrefix(block, "# ") {
+				t.Errorf("rule %d does not begin with a comment", i+1)
 			}
 		}
-	}
+	})
 }

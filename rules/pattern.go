@@ -33,7 +33,7 @@ type grammar struct {
 	define map[string][]string // name → alternatives, as patterns
 	// guaranteed are the types that the daemon itself holds clients to.
 	guaranteed []string
-	halves *halves             // of what the rules read
+	halves     *halves // of what the rules read
 }
 
 // names are all that may stand between < and >.
