@@ -1,115 +1,118 @@
 package rules
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
-	"slices"
 )
 
-// window is the longest text a prefilter looks for. Longer ones make the table
-// bigger and the search no more exact.
+// window is the longest text that a prefilter looks for.
 const window = 8
 
-// prefilter finds in one pass which forms a message may match: an Aho-Corasick
-// automaton over one text of each form that all its messages hold.
+// gram is how many bytes of a message it looks at in one place.
+const gram = 4
+
+// slotBits is the length of the hash of a gram.
+const slotBits = 12
+
+// prefilter finds in one pass which forms a message may match: those of which it holds
+// a text that all their messages hold.
+//
+// It looks into every stride-th place of the message only. The grams at the first
+// stride offsets of each text are known, and where the text stands, one of them
+// stands in such a place.
 type prefilter struct {
-	next   []uint32 // state*width + class → state*width
-	class  [256]uint8
-	width  uint32
-	first  uint32     // states from here on have found something
-	found  [][]uint32 // (state-first)/width → forms
-	always []uint32   // forms that hold no text
+	stride int
+	slots  [1 << slotBits]uint32 // by hash of a gram, the first of its clues
+	clues  []clue                // clue 0 is none
+	short  []clue                // of texts shorter than a gram
+	always []uint32              // forms that hold no text
+}
+
+// clue is a gram of a text.
+type clue struct {
+	text   []byte
+	offset int      // of the gram within it
+	forms  []uint32 // that hold the text
+	next   uint32   // of the same hash
 }
 
 // newPrefilter makes the prefilter of forms, which it calls by their index.
 func newPrefilter(forms []*form) *prefilter {
-	p := &prefilter{}
-	t := trie{nodes: []trieNode{{}}}
+	p := &prefilter{stride: window - gram + 1, clues: make([]clue, 1)}
+	holders := make(map[string][]uint32)
 	for i, text := range windows(forms) {
 		if text == "" {
 			p.always = append(p.always, uint32(i))
-		} else {
-			t.add(text, uint32(i))
+			continue
+		}
+		holders[text] = append(holders[text], uint32(i))
+		if len(text) >= gram {
+			p.stride = min(p.stride, len(text)-gram+1)
 		}
 	}
-	t.link()
-	p.width = 1
-	for i := range t.nodes {
-		for b := range t.nodes[i].next {
-			if p.class[b] == 0 {
-				p.class[b] = uint8(p.width)
-				p.width++
-			}
+	for text, forms := range holders {
+		c := clue{text: []byte(text), forms: forms}
+		if len(text) < gram {
+			p.short = append(p.short, c)
+			continue
 		}
-	}
-	// States that found something come last, so that one comparison tells.
-	order := make([]int, len(t.nodes))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return min(len(t.nodes[a].found), 1) - min(len(t.nodes[b].found), 1)
-	})
-	number := make([]uint32, len(order))
-	for i, node := range order {
-		number[node] = uint32(i) * p.width
-	}
-	p.next = make([]uint32, len(order)*int(p.width))
-	p.first = uint32(len(p.next))
-	for i, node := range order {
-		if found := t.nodes[node].found; len(found) > 0 {
-			p.first = min(p.first, uint32(i)*p.width)
-			p.found = append(p.found, found)
-		}
-		for b := range 256 {
-			if c := p.class[b]; c != 0 {
-				p.next[i*int(p.width)+int(c)] = number[t.step(node, byte(b))]
-			}
+		for c.offset = range p.stride {
+			slot := &p.slots[hash(gramAt(c.text, c.offset))]
+			c.next, *slot = *slot, uint32(len(p.clues))
+			p.clues = append(p.clues, c)
 		}
 	}
 	return p
 }
 
-// search returns the forms that msg may match, nil if there are none. It reads
-// four pieces of msg in step, because each look into the table waits for the one
-// before it; the pieces overlap by more than a text that straddles two.
+// gramAt returns the gram at i.
+func gramAt(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
+
+// hash returns the high bits of a gram times a number that spreads it well (Knuth,
+// section 6.4).
+func hash(gram uint32) uint32 { return gram * 2654435769 >> (32 - slotBits) }
+
+// search returns the forms that msg may match, nil if there are none.
 func (g *group) search(msg []byte) *scratch {
 	var sc *scratch
 	if len(g.always) > 0 {
 		sc = g.mark(sc, g.always)
 	}
-	next, class, first := g.next, &g.class, g.first
-	var s, t, u, v uint32
-	if len(msg) < 4*window {
-		for _, b := range msg {
-			if s = next[s+uint32(class[b])]; s >= first {
-				sc = g.note(sc, s)
-			}
+	for i := range g.short {
+		if c := &g.short[i]; bytes.Contains(msg, c.text) {
+			sc = g.mark(sc, c.forms)
 		}
-		return sc
 	}
-	n := (len(msg) + 4*(window-1)) / 4
-	gap := (len(msg) - n) / 3
-	a, b, c, d := msg[:n], msg[gap:][:n], msg[2*gap:][:n], msg[len(msg)-n:]
-	for i := range a {
-		s = next[s+uint32(class[a[i]])]
-		t = next[t+uint32(class[b[i]])]
-		u = next[u+uint32(class[c[i]])]
-		v = next[v+uint32(class[d[i]])]
-		if max(s, t, u, v) >= first {
-			sc = g.note(sc, s, t, u, v)
+	for i, k := g.next(msg, 0); k != 0; i, k = g.next(msg, i+g.stride) {
+		for ; k != 0; k = g.clues[k].next {
+			if c := &g.clues[k]; c.stands(msg, i) {
+				sc = g.mark(sc, c.forms)
+			}
 		}
 	}
 	return sc
 }
 
-// note marks what was found in states.
-func (g *group) note(sc *scratch, states ...uint32) *scratch {
-	for _, s := range states {
-		if s >= g.first {
-			sc = g.mark(sc, g.found[(s-g.first)/g.width])
+// next returns the first place from i on, and the first clue, where a gram has the hash
+// of a known one; clue 0 if there is none. Inlined, this loop would keep less of what
+// it needs in registers.
+//
+//go:noinline
+func (p *prefilter) next(msg []byte, i int) (place int, k uint32) {
+	for stride := p.stride; i <= len(msg)-gram; i += stride {
+		if k = p.slots[hash(gramAt(msg, i))]; k != 0 {
+			break
 		}
 	}
-	return sc
+	return i, k
+}
+
+// stands says that the text of c stands in msg with its gram at i.
+func (c *clue) stands(msg []byte, i int) bool {
+	begin := i - c.offset
+	end := begin + len(c.text)
+	return begin >= 0 && end <= len(msg) && bytes.Equal(msg[begin:end], c.text)
 }
 
 // mark notes forms in sc, which is taken from the pool if it is nil.
@@ -123,60 +126,6 @@ func (g *group) mark(sc *scratch, forms []uint32) *scratch {
 	return sc
 }
 
-// trie is the texts to look for.
-type trie struct{ nodes []trieNode }
-
-type trieNode struct {
-	next  map[byte]int
-	fail  int // the node of the longest end of this node's text
-	found []uint32
-}
-
-func (t *trie) add(text string, form uint32) {
-	at := 0
-	for i := range len(text) {
-		next, ok := t.nodes[at].next[text[i]]
-		if !ok {
-			next = len(t.nodes)
-			t.nodes = append(t.nodes, trieNode{})
-			if t.nodes[at].next == nil {
-				t.nodes[at].next = make(map[byte]int)
-			}
-			t.nodes[at].next[text[i]] = next
-		}
-		at = next
-	}
-	t.nodes[at].found = append(t.nodes[at].found, form)
-}
-
-// link sets the fail nodes, shorter texts before longer ones.
-func (t *trie) link() {
-	for queue := []int{0}; len(queue) > 0; queue = queue[1:] {
-		at := queue[0]
-		for b, child := range t.nodes[at].next {
-			if at != 0 {
-				t.nodes[child].fail = t.step(t.nodes[at].fail, b)
-			}
-			fail := t.nodes[child].fail
-			t.nodes[child].found = append(t.nodes[child].found, t.nodes[fail].found...)
-			queue = append(queue, child)
-		}
-	}
-}
-
-// step returns the node behind node and byte b.
-func (t *trie) step(node int, b byte) int {
-	for {
-		if next, ok := t.nodes[node].next[b]; ok {
-			return next
-		}
-		if node == 0 {
-			return 0
-		}
-		node = t.nodes[node].fail
-	}
-}
-
 // rare is how many bits of surprise are enough: beyond it, what counts is how
 // many other forms hold a text, because most lines of a daemon under attack match
 // one of them.
@@ -184,7 +133,8 @@ const rare = 24
 
 // windows chooses for each form the text to look for: of all texts of window
 // bytes within its literals the one that the fewest other forms hold and
-// that ordinary text holds least often; "" if it has no literal.
+// that ordinary text holds least often; "" if it has no literal. A shorter text is a
+// last resort: because of one of them more places are looked into for all.
 func windows(forms []*form) []string {
 	holders := make(map[string]int)
 	texts := make([][]string, len(forms))
@@ -206,7 +156,7 @@ func windows(forms []*form) []string {
 		best := math.Inf(-1)
 		for _, text := range texts[i] {
 			bits := rarity(text)
-			score := min(bits, rare) + bits/100 - 4*math.Log2(float64(holders[text]))
+			score := min(bits, rare) + bits/100 - 4*math.Log2(float64(holders[text])) - 8*float64(window-len(text))
 			if score > best {
 				best, chosen[i] = score, text
 			}
