@@ -228,9 +228,7 @@ func (p *packForms) key(r *compiledRule, l *link, e *ingest.Entry, sc *scratch) 
 		b = append(b, 0)
 	}
 	if e.Vouched {
-		// Daemons of one machine count alike; those of one unit are one.
-		b = append(b, 1)
-		add(string(e.Unit))
+		add(string(e.Unit)) // daemons of one machine may count alike; those of one unit are one
 	}
 	for _, capture := range l.captures {
 		value := pidOf(e)

@@ -75,6 +75,10 @@ func TestStrangeKeys(t *testing.T) {
 			"in one of two rules", `pattern = "<k:int> <addr>"` + "\nbind = \"k\"\n[[rule]]\nname = \"s\"\nevent = \"info\"\n" + `pattern = "x <k:word> <addr>"` + "\nbind = \"k\"\n",
 			map[string]bool{"k": true},
 		},
+		{
+			"in the first of two rules", `pattern = "x <k:word> <addr>"` + "\nbind = \"k\"\n[[rule]]\nname = \"s\"\nevent = \"info\"\n" + `pattern = "<k:int> <addr>"` + "\nbind = \"k\"\n",
+			map[string]bool{"k": true},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := parse(t, head+"[[rule]]\nname = \"r\"\nevent = \"info\"\n"+c.rule)
@@ -128,7 +132,7 @@ func TestExtendSessions(t *testing.T) {
 		t.Errorf("the session lasts longer than the pack says: %v", got)
 	}
 	_, err = library.Parse("door.toml", []byte("[pack]\nextends = \"dir\"\ndisable = [\"hello\"]\n"))
-	if diff := cmp.Diff([]string{`69: rule bye: no rule binds ["pid", "id"]; write bind = ["pid", "id"] in the rule of the line that names the client`}, told(t, err)); diff != "" {
+	if diff := cmp.Diff([]string{`76: rule bye: no rule binds ["pid", "id"]; write bind = ["pid", "id"] in the rule of the line that names the client`}, told(t, err)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bailiff/ingest"
 )
@@ -28,7 +26,7 @@ unit = ["dird*.service"]
 [[rule]]
 name = "accept"
 event = "info"
-pattern = ["conn=<conn:int> ACCEPT from <addr>:<port>", "conn=<conn:int> ACCEPT via <text> of <addr> <text>"]
+pattern = ["conn=<conn:int> ACCEPT from <addr>:<port>", "conn=<conn:int> ACCEPT via <text> of <addr> <text>", "conn=<conn:int> ACCEPT again"]
 bind = "conn"
 [[rule]]
 name = "bind"
@@ -46,6 +44,8 @@ session = "conn"
   line = "conn=7 err=49"
   addr = "192.0.2.1"
   account = "cn=bob"
+  [[rule.sample]]
+  line = "conn=7 err=49"
 [[rule]]
 name = "refused-user"
 event = "failure"
@@ -61,7 +61,12 @@ session = "conn"
 [[rule]]
 name = "seen"
 event = "failure"
-pattern = "conn=<conn:int> at <addr> failed"
+pattern = ["conn=<conn:int> at <addr> failed", "at <addr> failed <text> conn=<conn:int>."]
+session = "conn"
+[[rule]]
+name = "seen-then"
+event = "failure"
+pattern = "at <addr> conn=<conn:int> failed<text>"
 session = "conn"
 [[rule]]
 name = "closed"
@@ -92,6 +97,11 @@ event = "info"
 pattern = "call <cid:word> from <addr>"
 bind = "cid"
 [[rule]]
+name = "recall"
+event = "info"
+pattern = "recall <cid:int> from <addr>"
+bind = "cid"
+[[rule]]
 name = "caller"
 event = "info"
 pattern = "call <cid:word> by <who:text>"
@@ -120,7 +130,7 @@ session = "ctx"
 [[rule]]
 name = "two-keys"
 event = "failure"
-pattern = "<text>conn <conn:int> <text>"
+pattern = ["<text>conn <conn:int> <text>", "lost <conn:int> or <int>", "lost <int> or <conn:int>"]
 session = "conn"
 `
 
@@ -194,6 +204,7 @@ func TestSessions(t *testing.T) {
 		{"the account of none", []string{`conn=7 BIND dn=cn=bob`, "conn=7 err=49"}, refused("", "cn=bob"), 1},
 		{"the last account", []string{accept, `conn=7 BIND dn=cn=bob`, `conn=7 BIND dn=cn=eve`, "conn=7 err=49"}, refused("192.0.2.1", "cn=eve"), 0},
 		{"begun again", []string{accept, `conn=7 BIND dn=cn=bob`, "conn=7 ACCEPT from 192.0.2.2:99", "conn=7 err=49"}, refused("192.0.2.2", ""), 0},
+		{"a line that says nothing of it", []string{accept, `conn=7 BIND dn=cn=bob`, "conn=7 ACCEPT again", "conn=7 err=49"}, refused("192.0.2.1", "cn=bob"), 0},
 		{"two sessions", []string{accept, "conn=8 ACCEPT from 192.0.2.2:99", "conn=7 err=49"}, refused("192.0.2.1", ""), 0},
 		{"its own account", []string{"conn=7 ACCEPT from 192.0.2.200:99", `conn=7 BIND dn=cn=bob`, "conn=7 refused eve"}, []outcome{{Rule: "dir/refused-user", Addr: "192.0.2.200", Account: "eve"}}, 0},
 		{"its own address", []string{accept, `conn=7 BIND dn=cn=bob`, "conn=7 at 192.0.2.9 failed"}, []outcome{{Rule: "dir/seen", Addr: "192.0.2.9", Account: "cn=bob"}}, 0},
@@ -252,6 +263,7 @@ func TestSessions(t *testing.T) {
 		{"a stranger's key", []string{"call k from 192.0.2.1", "call k rejected"}, rule("rejected", "192.0.2.1"), 0},
 		{"twice the same client", []string{"call k from 192.0.2.1", "call k from 192.0.2.1", "call k rejected"}, rule("rejected", "192.0.2.1"), 0},
 		{"two clients", []string{"call k from 192.0.2.1", "call k from 192.0.2.2", "call k rejected"}, []outcome{{Rule: "dir/rejected", Candidates: []string{"192.0.2.1", "192.0.2.2"}}}, 0},
+		{"a number that a stranger may choose too", []string{"call 7 from 192.0.2.1", "recall 7 from 192.0.2.2", "call 7 rejected"}, []outcome{{Rule: "dir/rejected", Candidates: []string{"192.0.2.1", "192.0.2.2"}}}, 0},
 		{"no way back", []string{"call k from 192.0.2.1", "call k from 192.0.2.2", "call k from 192.0.2.1", "call k rejected"}, []outcome{{Rule: "dir/rejected", Candidates: []string{"192.0.2.1", "192.0.2.2"}}}, 0},
 		{"but by time", []string{"call k from 192.0.2.1", "at=6m | call k from 192.0.2.2", "at=6m | call k rejected"}, rule("rejected", "192.0.2.2"), 0},
 		{"an account", []string{"call k from 192.0.2.1", "call k by bob", "call k rejected"}, []outcome{{Rule: "dir/rejected", Addr: "192.0.2.1", Account: "bob"}}, 0},
@@ -264,10 +276,14 @@ func TestSessions(t *testing.T) {
 
 		{"one key", []string{accept, "conn 7 failed"}, rule("two-keys", "192.0.2.1"), 0},
 		{"two keys", []string{accept, "conn=8 ACCEPT from 192.0.2.2:99", "conn 7 failed, conn 8 as well"}, rule("two-keys", ""), 1},
+		{"two alternatives with a key each", []string{accept, "lost 8 or 7"}, rule("two-keys", ""), 1},
+		{"two alternatives with one key", []string{accept, "lost 7 or 7"}, rule("two-keys", "192.0.2.1"), 0},
 		{"a key twice", []string{accept, "conn 7 failed, conn 7 as well"}, rule("two-keys", ""), 1},
 
 		{"cut behind the key", []string{accept, "cut | conn=7 err=49 text=" + long}, refused("192.0.2.1", ""), 0},
 		{"cut, and the key may have been longer", []string{accept, "cut | conn=7 err=49"}, nil, 0},
+		{"cut behind the address, and the key may have been longer", []string{accept, "cut | at 192.0.2.9 conn=7 failed" + long[:92-26-1]}, nil, 0},
+		{"cut behind the address, and the key is whole", []string{accept, "cut | at 192.0.2.9 conn=7 failed" + long[:92-26]}, rule("seen-then", "192.0.2.9"), 0},
 		{"as long as the daemon cuts", []string{accept, "conn=7 err=49 text=" + long}, refused("192.0.2.1", ""), 0},
 		{"cut, and the key may have moved", []string{accept, "cut | conn 7 failed " + long}, nil, 0},
 		{"a beginning that was cut", []string{accept, "cut | conn=7 ACCEPT via x of 192.0.2.2 y", "conn=7 err=49"}, refused("192.0.2.1", ""), 0},
@@ -319,113 +335,5 @@ func TestSessionIsAsSpoofableAsItsLines(t *testing.T) {
 				t.Errorf("got %+v, want spoofable %t", got, c.want)
 			}
 		})
-	}
-}
-
-// small returns a set with room for so many sessions.
-func small(t testing.TB, most int, packs ...*Pack) *Set {
-	set := compiled(t, packs...)
-	set.sessions = newSessions(most)
-	return set
-}
-
-func TestSessionsAreBounded(t *testing.T) {
-	set := small(t, 3, parse(t, dirPack), parse(t, strings.Replace(dirPack, `name = "dir"`, `name = "second"`, 1)))
-	read := func(text string) []outcome { return outcomes(set.AppendMatches(nil, dirEntry(t, text))) }
-	addrs := func(text string) (out []string) {
-		for _, o := range read(text) {
-			out = append(out, o.Addr)
-		}
-		return out
-	}
-	read("conn=1 ACCEPT from 192.0.2.1:99") // both packs: four sessions for three places
-	read("conn=2 ACCEPT from 192.0.2.2:99")
-	if diff := cmp.Diff([]string{"", ""}, addrs("conn=3 err=49")); diff != "" {
-		t.Error(diff)
-	}
-	want := []SessionCount{{Pack: "dir", Live: 1, Evicted: 1, Unbound: 1}, {Pack: "second", Live: 2, Unbound: 1}}
-	if diff := cmp.Diff(want, set.Sessions()); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	// What is used is not the one to go.
-	if diff := cmp.Diff([]string{"", "192.0.2.1"}, addrs("conn=1 err=49")); diff != "" {
-		t.Error(diff)
-	}
-	read("conn=3 ACCEPT from 192.0.2.3:99")
-	for conn, want := range map[int][]string{1: {"", "192.0.2.1"}, 2: {"", ""}, 3: {"192.0.2.3", "192.0.2.3"}} {
-		if diff := cmp.Diff(want, addrs(fmt.Sprintf("conn=%d err=49", conn))); diff != "" {
-			t.Errorf("conn %d: %s", conn, diff)
-		}
-	}
-	// The sessions that are over give way without being counted as evicted.
-	evicted := set.Sessions()[0].Evicted + set.Sessions()[1].Evicted
-	read("at=1h | conn=4 ACCEPT from 192.0.2.4:99")
-	live := 0
-	for _, n := range set.Sessions() {
-		live += n.Live
-		evicted -= n.Evicted
-	}
-	if live != 2 || evicted != 0 {
-		t.Errorf("%d are live, %d too few were evicted", live, evicted)
-	}
-}
-
-func TestSessionsSurviveReload(t *testing.T) {
-	old := compiled(t, parse(t, dirPack))
-	old.AppendMatches(nil, dirEntry(t, "conn=7 ACCEPT from 192.0.2.1:99"))
-	changed := strings.Replace(dirPack, "err=49", "err=50", 2)
-	next := compiled(t, parse(t, doorPack), parse(t, changed))
-	next.Inherit(old)
-	old.AppendMatches(nil, dirEntry(t, "conn=8 ACCEPT from 192.0.2.2:99")) // under way during the reload
-	for line, want := range map[string]string{"conn=7 err=50": "192.0.2.1", "conn=8 err=50": "192.0.2.2"} {
-		got := outcomes(next.AppendMatches(nil, dirEntry(t, line)))
-		if diff := cmp.Diff([]outcome{{Rule: "dir/refused", Addr: want}}, got); diff != "" {
-			t.Errorf("(-want +got)\n%s", diff)
-		}
-	}
-	if diff := cmp.Diff([]SessionCount{{Pack: "dir", Live: 2}}, next.Sessions()); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
-func TestSessionsAreShared(t *testing.T) {
-	set := small(t, 100, parse(t, dirPack))
-	var wg sync.WaitGroup
-	for g := range 4 {
-		wg.Go(func() {
-			for i := range 500 {
-				addr := fmt.Sprintf("192.0.2.%d", (g*500+i)%256)
-				host := fmt.Sprintf("host=h%d | ", g)
-				set.AppendMatches(nil, dirEntry(t, fmt.Sprintf("%sconn=%d ACCEPT from %s:1", host, i%10, addr)))
-				got := set.AppendMatches(nil, dirEntry(t, fmt.Sprintf("%sconn=%d err=49", host, i%10)))
-				if len(got) != 1 || got[0].Addr.String() != addr {
-					t.Errorf("%s: %v", addr, got)
-				}
-				if i%100 == 0 {
-					set.Sessions()
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if diff := cmp.Diff([]SessionCount{{Pack: "dir", Live: 40}}, set.Sessions()); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
-// Whatever names a session takes no more memory than any other name.
-func TestSessionMatchOwnsItsMemory(t *testing.T) {
-	set := compiled(t, parse(t, dirPack))
-	e := dirEntry(t, "call "+strings.Repeat("k", 150)+" by "+strings.Repeat("x", 20))
-	set.AppendMatches(nil, e)
-	clear(e.Message)
-	set.AppendMatches(nil, dirEntry(t, "call "+strings.Repeat("k", 150)+" from 192.0.2.1"))
-	e = dirEntry(t, "call k by bob")
-	set.AppendMatches(nil, dirEntry(t, "call k from 192.0.2.1"))
-	set.AppendMatches(nil, e)
-	clear(e.Message)
-	got := outcomes(set.AppendMatches(nil, dirEntry(t, "call k rejected")))
-	if diff := cmp.Diff([]outcome{{Rule: "dir/rejected", Addr: "192.0.2.1", Account: "bob"}}, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
