@@ -10,10 +10,11 @@ DESTDIR ?=
 VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 
 BUILD_PACKAGES := gcc libc6-dev libsystemd-dev
-TEST_PACKAGES  := $(BUILD_PACKAGES) iproute2 nftables openssh-client openssh-server rsyslog systemd util-linux
+LIVE_PACKAGES  := dovecot-imapd dropbear-bin nginx-light openssh-server postfix vsftpd
+TEST_PACKAGES  := $(BUILD_PACKAGES) $(LIVE_PACKAGES) iproute2 nftables openssh-client rsyslog systemd util-linux
 FUZZTIME ?= 20s
 
-.PHONY: build run test race fuzz bench demo install uninstall lint clean build-packages test-packages
+.PHONY: build run test live race fuzz bench demo install uninstall lint clean build-packages test-packages
 
 build: build-packages
 	@CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/bailiff
@@ -38,6 +39,10 @@ test: test-packages
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
 	@BAILIFF_REQUIRE=all $(GO) test -timeout 12m -exec '$(SUDO) env PATH=$(PATH):/usr/sbin:/sbin BAILIFF_REQUIRE=all' ./...
 	@CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/bailiff
+
+# Real daemons refuse logins, and each refusal is one attempt; part of test.
+live: test-packages
+	@BAILIFF_REQUIRE=all $(GO) test -timeout 5m -v -count 1 -run '^TestDaemons$$' -exec '$(SUDO) env PATH=$(PATH):/usr/sbin:/sbin BAILIFF_REQUIRE=all' ./cmd/internal/livetest
 
 race: test-packages
 	@BAILIFF_REQUIRE=all $(GO) test -race -timeout 20m -exec '$(SUDO) env PATH=$(PATH):/usr/sbin:/sbin BAILIFF_REQUIRE=all' ./...

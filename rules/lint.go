@@ -76,7 +76,8 @@ func (l *linter) rule(check string, r *compiledRule, key, msg, remedy string) *F
 
 // trust asks whose lines in the journal are believed.
 func (l *linter) trust() {
-	if t := &l.pack.trust; len(t.units) == 0 && !t.anyUnit {
+	homeless := slices.ContainsFunc(l.pack.rules, func(r *compiledRule) bool { return len(r.units) == 0 })
+	if t := &l.pack.trust; len(t.units) == 0 && !t.anyUnit && homeless {
 		l.add("trust", "pack.match", "the pack reads nothing from the journal, because no unit is believed",
 			"name the daemon's unit in [pack.match], or say any_unit = true")
 	}

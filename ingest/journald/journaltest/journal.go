@@ -197,3 +197,8 @@ func (u Unit) Start(cmd *exec.Cmd) error {
 	cmd.SysProcAttr.CgroupFD = int(dir.Fd())
 	return cmd.Start()
 }
+
+// Kill ends every process of the unit.
+func (u Unit) Kill() error {
+	return os.WriteFile(filepath.Join(u.dir, "cgroup.kill"), []byte("1"), 0)
+}
