@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 )
 
@@ -56,7 +57,7 @@ const (
 type positions struct {
 	msg     []byte
 	tokens  []token // the last first
-	scanned int     // all that end behind it are in tokens
+	scanned int     // all that have a colon or dot behind it are in tokens
 }
 
 func (p *positions) reset(msg []byte) {
@@ -65,8 +66,8 @@ func (p *positions) reset(msg []byte) {
 
 // at returns the i-th position from the end, if it ends at low or behind it.
 func (p *positions) at(i, low int) (token, bool) {
-	for i >= len(p.tokens) && p.scanned > 0 && p.scanned+longestInterface+len("%]") >= low {
-		p.scan()
+	for floor := max(0, low-longestAddress); i >= len(p.tokens) && p.scanned > floor; {
+		p.scan(floor)
 	}
 	if i >= len(p.tokens) || p.tokens[i].end < low {
 		return token{}, false
@@ -74,24 +75,32 @@ func (p *positions) at(i, low int) (token, bool) {
 	return p.tokens[i], true
 }
 
-// scan adds the positions in the next run of bytes that may be an address.
-func (p *positions) scan() {
-	end := p.scanned
-	for end > 0 && !hexes[p.msg[end-1]] {
+// scan adds the positions in the last run of bytes that may be an address, if a colon
+// or dot of it stands behind floor.
+func (p *positions) scan(floor int) {
+	msg, end := p.msg, p.scanned
+	for end-8 >= floor && !separated(binary.LittleEndian.Uint64(msg[end-8:end])) {
+		end -= 8
+	}
+	for end > floor && msg[end-1] != '.' && msg[end-1] != ':' {
 		end--
 	}
+	p.scanned = end
+	if end == floor {
+		return
+	}
 	begin, colons, dots := end, 0, 0
-	for begin > 0 && hexes[p.msg[begin-1]] {
-		if end-begin > longestAddress && colons+dots == 0 {
-			break // a long number: what stands before it is another run
-		}
+	for begin > 0 && hexes[msg[begin-1]] {
 		begin--
-		switch p.msg[begin] {
+		switch msg[begin] {
 		case ':':
 			colons++
 		case '.':
 			dots++
 		}
+	}
+	for end < len(msg) && hexes[msg[end]] {
+		end++
 	}
 	p.scanned = begin
 	if colons >= 2 && p.add6(begin, end, dots > 0) || dots < 3 {
@@ -105,6 +114,13 @@ func (p *positions) scan() {
 		p.add4(piece, end)
 		end = piece - 1
 	}
+}
+
+// separated says that one of eight bytes is a colon or a dot.
+func separated(w uint64) bool {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	colon, dot := w^low*':', w^low*'.' // which makes them 0
+	return ((colon-low)&^colon|(dot-low)&^dot)&high != 0
 }
 
 // add6 adds msg[begin:end], which holds two colons or more, if it may be an IPv6

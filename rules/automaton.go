@@ -30,8 +30,11 @@ type literal struct {
 	next uint16
 }
 
-// dead is the state of what no text can make match.
-const dead = 0
+// dead is the state of what no text can make match; none is no state.
+const (
+	dead = 0
+	none = 1<<16 - 1
+)
 
 // walk is a pass of an automaton over a text. Positions count the bytes read,
 // from the end of the text if the automaton is a backward one.
@@ -65,38 +68,40 @@ func (w *walk) accepts(p int) bool {
 	return w.pos == p && w.accept[w.state]
 }
 
-// read reads a literal, or one byte and on up to position p or a state below
-// stop.
+// read reads a literal, or one byte and on up to position p, which is further on, or
+// a state below stop.
 func (w *walk) read(p int, stop uint16) {
 	if w.state < w.rowed {
 		w.literal()
 		return
 	}
-	text, at, step := w.text, w.pos, 1
+	text, at, end, step := w.text, w.pos, p, 1
 	if w.backward {
-		at, step = len(text)-1-w.pos, -1
+		at, end, step = len(text)-1-w.pos, len(text)-1-p, -1
 	}
-	class, s := &w.class, w.state
-	row := w.row(s)
-	for n := p - w.pos; n > 0; n-- {
-		next := row[class[text[at]]]
+	rows, class := w.rows, &w.class
+	s, row := w.state, w.row(w.state)
+	if s < stop {
+		s = none
+	}
+	for at != end {
+		next := rows[row+int(class[text[at]])]
 		at += step
-		if next == s && s >= stop { // predicted, so that a loop does not wait for its row
-			continue
+		if next != s { // predicted, so that a loop does not wait for its row
+			if s = next; s < stop {
+				break
+			}
+			row = w.row(s)
 		}
-		if s = next; s < stop {
-			p -= n - 1
-			break
-		}
-		row = w.row(s)
 	}
-	w.pos, w.state = p, s
+	if w.state = s; w.backward {
+		at = len(text) - 1 - at
+	}
+	w.pos = at
 }
 
-// row returns what follows a state that has no literal.
-func (a *automaton) row(s uint16) []uint16 {
-	return a.rows[int(s-a.rowed)*a.width:][:a.width]
-}
+// row returns where in rows stands what follows a state that has no literal.
+func (a *automaton) row(s uint16) int { return int(s-a.rowed) * a.width }
 
 // literal reads the literal of the state.
 func (w *walk) literal() {
