@@ -354,6 +354,24 @@ func TestAmbiguousLineRingsAndBansNobody(t *testing.T) {
 	}
 }
 
+// TestMatchWithoutAddress has what rules about sessions give when the session is not
+// known: nobody is charged.
+func TestMatchWithoutAddress(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	for _, event := range []rules.Event{rules.Failure, rules.Success, rules.Challenge} {
+		m := failure("198.51.100.8", epoch)
+		m.Event, m.Addr = event, netip.Addr{}
+		for range 50 {
+			if got := e.Observe(m, epoch); len(got) != 0 {
+				t.Errorf("%s without an address decided %+v", event, got)
+			}
+		}
+	}
+	if watched := e.Watched()["sshd"]; watched != 0 {
+		t.Errorf("%d windows are open", watched)
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	opt := DefaultOptions()
 	opt.Jails, opt.MaxKeys = []Jail{DefaultJail("sshd", "sshd")}, 1000
