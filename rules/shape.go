@@ -16,8 +16,10 @@ import (
 type shape struct {
 	rule   *compiledRule
 	source string // the key of the rule that it is of: "pattern[0]"
-	parts  []part
-	addr   int // the part that is the address, -1 if there is none
+	// pattern is what is written there.
+	pattern string
+	parts   []part
+	addr    int // the part that is the address, -1 if there is none
 	// fields are those of the rule's conditions, each in one of some shapes.
 	fields []fieldShapes
 
@@ -34,6 +36,7 @@ type fieldShapes struct {
 type part struct {
 	literal string
 	isAddr  bool
+	label   string // as the pattern has it, <user:text>, or the expression
 	expr    string // of what may stand there, if it is neither
 	// client says that a client may have written it.
 	client bool
@@ -45,19 +48,21 @@ type part struct {
 	usual  bool     // they are those of a builtin type
 }
 
-// shapes returns the shapes of the pack's own rules, in their order.
+// shapes returns the shapes of all rules, in the order of the pack.
 func (p *Pack) shapes() []*shape {
 	var out []*shape
 	usual := make(map[string][]string)
+	bases := make(map[string]*Pack)
 	for _, r := range p.rules {
-		if r.file == nil {
-			continue // of a shipped pack that this one extends
+		file, g := p.written(r, bases)
+		if file == nil {
+			continue
 		}
 		var fields []fieldShapes
-		for _, name := range slices.Sorted(maps.Keys(r.file.Field)) {
+		for _, name := range slices.Sorted(maps.Keys(file.Field)) {
 			f := fieldShapes{name: name}
-			for _, pattern := range r.file.Field[name].oneOrMore {
-				f.shapes = append(f.shapes, p.grammar.shapes(r, "field."+name, pattern)...)
+			for _, pattern := range file.Field[name].oneOrMore {
+				f.shapes = append(f.shapes, g.shapes(r, file.Account, "field."+name, pattern)...)
 			}
 			for _, s := range f.shapes {
 				s.learn(usual, func(s *sample) string {
@@ -68,11 +73,11 @@ func (p *Pack) shapes() []*shape {
 			fields = append(fields, f)
 		}
 		begin := len(out)
-		for i, pattern := range r.file.Pattern {
-			out = append(out, p.grammar.shapes(r, sourceOf("pattern", i), pattern)...)
+		for i, pattern := range file.Pattern {
+			out = append(out, g.shapes(r, file.Account, sourceOf("pattern", i), pattern)...)
 		}
-		for i, expr := range r.file.Regex {
-			if s := regexShape(r, sourceOf("regex", i), expr); s != nil {
+		for i, expr := range file.Regex {
+			if s := regexShape(r, file.Account, sourceOf("regex", i), expr); s != nil {
 				out = append(out, s)
 			}
 		}
@@ -94,13 +99,36 @@ func (p *Pack) shapes() []*shape {
 	return out
 }
 
+// written returns a rule as it is written, and what its patterns mean. A rule of a
+// shipped pack that this one extends does not know; its pack is read again, into
+// bases.
+func (p *Pack) written(r *compiledRule, bases map[string]*Pack) (*ruleFile, *grammar) {
+	if r.file != nil {
+		return r.file, p.grammar
+	}
+	base := bases[r.from.file]
+	if base == nil {
+		var err error
+		if base, err = (&Pack{File: r.from.file, origin: r.from}).whole(); err != nil {
+			return nil, nil // the tests would have said so
+		}
+		bases[r.from.file] = base
+	}
+	for _, other := range base.rules {
+		if other.Name == r.Name {
+			return other.file, base.grammar
+		}
+	}
+	return nil, nil
+}
+
 // shapes returns the shapes of a pattern.
-func (g *grammar) shapes(r *compiledRule, source, pattern string) []*shape {
+func (g *grammar) shapes(r *compiledRule, account, source, pattern string) []*shape {
 	var out []*shape
 	for _, pieces := range g.written(pattern) {
-		s := &shape{rule: r, source: source, addr: -1}
+		s := &shape{rule: r, source: source, pattern: pattern, addr: -1}
 		for _, piece := range pieces {
-			s.add(g.part(piece, r.file.Account))
+			s.add(g.part(piece, account))
 		}
 		out = append(out, s)
 	}
@@ -108,14 +136,14 @@ func (g *grammar) shapes(r *compiledRule, source, pattern string) []*shape {
 }
 
 // regexShape returns the shape of an expression.
-func regexShape(r *compiledRule, source, expr string) *shape {
+func regexShape(r *compiledRule, account, source, expr string) *shape {
 	re, err := parseExpression(latin1(expr))
 	if err != nil {
 		return nil // Parse has said so
 	}
-	s := &shape{rule: r, source: source, addr: -1}
+	s := &shape{rule: r, source: source, pattern: expr, addr: -1}
 	for _, sub := range trimAnchors(sequence(re)) {
-		s.add(regexPart(sub, r.file.Account))
+		s.add(regexPart(sub, account))
 	}
 	return s
 }
@@ -207,20 +235,6 @@ func (g *grammar) written(pattern string) [][]piece {
 	return out
 }
 
-// daemons are the types that a daemon fills by itself: numbers, addresses and
-// names of its own files and calls.
-var daemons = map[string][]string{
-	"callid": {"", "[C-0000001a]"},
-	"file":   {"auth.c", "handle_request", "main"},
-	"hex":    {"7f2118000de0", "1a"},
-	"int":    {"0", "1", "17", "29058"},
-	"ip":     {"203.0.113.10", "2001:db8::10"},
-	"port":   {"22", "5060", "47495"},
-}
-
-// plain is what a client usually writes.
-var plain = []string{"admin", "root", "alice", "bob@example.org", "1000", "", "anna maria", "sip:101@pbx.example.org"}
-
 // part makes a part of a piece.
 func (g *grammar) part(p piece, account string) part {
 	switch {
@@ -236,13 +250,22 @@ func (g *grammar) part(p piece, account string) part {
 	}
 	isAccount := account != "" && p.name == account
 	if values, ok := daemons[p.kind]; ok && g.types[p.kind] == "" {
-		return part{expr: expr, client: isAccount, admits: admits(re), values: values, usual: true}
+		return part{label: p.label(), expr: expr, client: isAccount, admits: admits(re), values: values, usual: true}
 	}
 	out := valuePart(re, expr, isAccount || builtin[p.kind] != "")
 	if slices.Contains(g.guaranteed, p.kind) {
 		out.guaranteed = regexp.MustCompile(`^(?s:` + expr + `)$`)
 	}
+	out.label = p.label()
 	return out
+}
+
+// label spells a placeholder.
+func (p *piece) label() string {
+	if p.name == "" {
+		return "<" + p.kind + ">"
+	}
+	return "<" + p.name + ":" + p.kind + ">"
 }
 
 // regexPart makes a part of a piece of an expression.
@@ -264,7 +287,7 @@ func regexPart(re *syntax.Regexp, account string) part {
 // that can be text of any length; names without blanks and punctuation are the
 // daemon's own.
 func valuePart(re *syntax.Regexp, expr string, client bool) part {
-	p := part{expr: expr, admits: admits(re)}
+	p := part{label: expr, expr: expr, admits: admits(re)}
 	p.client = client || longest(re) == unbounded && p.admits.has('z') && p.admits.beyond(nameBytes)
 	n, err := newNFA([]*syntax.Regexp{re}, false)
 	if err != nil {
@@ -280,116 +303,6 @@ func valuePart(re *syntax.Regexp, expr string, client bool) part {
 		p.values = append(p.values, string(appendText(nil, re, rng)))
 	}
 	return p
-}
-
-// nameBytes are the bytes of names that programs have for themselves.
-var nameBytes = func() (s byteSet) {
-	for b := range 256 {
-		if c := byte(b); letters[c] && c < 0x80 || c == '-' || c == '.' {
-			s.add(c)
-		}
-	}
-	return s
-}()
-
-// beyond says that s holds more than t.
-func (s *byteSet) beyond(t byteSet) bool {
-	for i := range s {
-		if s[i]&^t[i] != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// sequence returns the parts that an expression is a sequence of, groups as a
-// whole.
-func sequence(re *syntax.Regexp) []*syntax.Regexp {
-	switch {
-	case re.Op == syntax.OpConcat:
-		var out []*syntax.Regexp
-		for _, sub := range re.Sub {
-			out = append(out, sequence(sub)...)
-		}
-		return out
-	case re.Op == syntax.OpCapture && re.Name == "":
-		return sequence(re.Sub[0])
-	}
-	return []*syntax.Regexp{re}
-}
-
-// admits returns the bytes that may stand anywhere in what re matches.
-func admits(re *syntax.Regexp) (s byteSet) {
-	add := func(t *byteSet) {
-		for i := range s {
-			s[i] |= t[i]
-		}
-	}
-	switch re.Op {
-	case syntax.OpLiteral:
-		for _, r := range re.Rune {
-			add(runeSet(r, re.Flags&syntax.FoldCase != 0))
-		}
-	case syntax.OpCharClass:
-		add(classSet(re.Rune))
-	case syntax.OpAnyChar:
-		add(classSet([]rune{0, 255}))
-	case syntax.OpAnyCharNotNL:
-		add(classSet([]rune{0, '\n' - 1, '\n' + 1, 255}))
-	}
-	for _, sub := range re.Sub {
-		t := admits(sub)
-		add(&t)
-	}
-	return s
-}
-
-// appendText appends some text that re matches.
-func appendText(b []byte, re *syntax.Regexp, rng *rand.Rand) []byte {
-	times := func(least int) {
-		for range least + rng.IntN(4) {
-			b = appendText(b, re.Sub[0], rng)
-		}
-	}
-	switch re.Op {
-	case syntax.OpLiteral:
-		for _, r := range re.Rune {
-			b = append(b, byte(r))
-		}
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		b = append(b, anyOf(admits(re), rng))
-	case syntax.OpStar:
-		times(0)
-	case syntax.OpPlus:
-		times(1)
-	case syntax.OpQuest:
-		if rng.IntN(2) == 0 {
-			b = appendText(b, re.Sub[0], rng)
-		}
-	case syntax.OpAlternate:
-		b = appendText(b, re.Sub[rng.IntN(len(re.Sub))], rng)
-	default:
-		for _, sub := range re.Sub {
-			b = appendText(b, sub, rng)
-		}
-	}
-	return b
-}
-
-// anyOf returns a byte of the set, a letter or a digit if there is one.
-func anyOf(s byteSet, rng *rand.Rand) byte {
-	const usual = "abcdefghijklmnopqrstuvwxyz0123456789"
-	for i, n := rng.IntN(len(usual)), 0; n < len(usual); n++ {
-		if c := usual[(i+n)%len(usual)]; s.has(c) {
-			return c
-		}
-	}
-	for i, n := rng.IntN(256), 0; n < 256; n++ {
-		if c := byte(i + n); s.has(c) {
-			return c
-		}
-	}
-	return 0
 }
 
 // addressText is what may stand in the place of an address, and more.
@@ -435,4 +348,20 @@ func bytesOf(s string) string {
 		b = append(b, byte(r))
 	}
 	return string(b)
+}
+
+// sequence returns the parts that an expression is a sequence of, groups as a
+// whole.
+func sequence(re *syntax.Regexp) []*syntax.Regexp {
+	switch {
+	case re.Op == syntax.OpConcat:
+		var out []*syntax.Regexp
+		for _, sub := range re.Sub {
+			out = append(out, sequence(sub)...)
+		}
+		return out
+	case re.Op == syntax.OpCapture && re.Name == "":
+		return sequence(re.Sub[0])
+	}
+	return []*syntax.Regexp{re}
 }

@@ -14,7 +14,7 @@ import (
 
 func matchCommand(f *flags) *cobra.Command {
 	var packs []string
-	var all, count bool
+	var all, count, trace bool
 	opt := stream.DefaultOptions()
 	cmd := &cobra.Command{
 		Use:   "match [FILE|-]",
@@ -24,7 +24,8 @@ deciding anything, and prints each match. All shipped packs are used unless some
 are named, by name or as a file. Lines are trusted: unit and user are not asked
 for.`,
 		Example: `  journalctl -u ssh -o export | bailiff match --json
-  bailiff match --pack ./my.toml --all /var/log/app.log`,
+  bailiff match --pack ./my.toml --all /var/log/app.log
+  echo 'wrong key of bob' | bailiff match --trace --pack ./my.toml --format message --identifier doord`,
 		Args: takes(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opt.Validate(); err != nil {
@@ -33,7 +34,10 @@ for.`,
 			if all && count {
 				return usage("leave one of them out", "--all and --count exclude each other")
 			}
-			set, err := f.matcher(packs)
+			if trace && (all || count) {
+				return usage("leave the other out", "--trace excludes --all and --count")
+			}
+			chosen, err := f.packs(packs)
 			if err != nil {
 				return err
 			}
@@ -46,6 +50,13 @@ for.`,
 				defer file.Close()
 				in = file
 			}
+			if trace {
+				return f.trace(cmd, chosen, in, opt)
+			}
+			set, err := rules.Compile(chosen...)
+			if err != nil {
+				return err
+			}
 			if count {
 				return f.count(cmd, set, in, opt)
 			}
@@ -57,6 +68,7 @@ for.`,
 	cmd.Flags().StringVar((*string)(&opt.Format), "format", string(stream.Auto), "auto, syslog, journal-export or message")
 	cmd.Flags().BoolVar(&all, "all", false, "print the lines that matched nothing too")
 	cmd.Flags().BoolVar(&count, "count", false, "print totals only")
+	cmd.Flags().BoolVar(&trace, "trace", false, "explain each line: which rules were tried, and where each stopped")
 	f.jsonFlag(cmd)
 	return cmd
 }

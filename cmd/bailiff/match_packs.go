@@ -10,16 +10,25 @@ import (
 	"bailiff/rules/tomlkeys"
 )
 
-// matcher compiles the packs that were named, and the shipped ones if none was.
-// Names are looked up as the daemon does: what lies in rules_dir comes before
-// what is shipped.
+// matcher compiles packs.
 func (f *flags) matcher(names []string) (*rules.Set, error) {
+	packs, err := f.packs(names)
+	if err != nil {
+		return nil, err
+	}
+	return rules.Compile(packs...)
+}
+
+// packs returns the packs that were named, and the shipped ones if none was. Names
+// are looked up as the daemon does: what lies in rules_dir comes before what is
+// shipped.
+func (f *flags) packs(names []string) ([]*rules.Pack, error) {
 	library, err := f.library(names)
 	if err != nil {
 		return nil, err
 	}
 	if len(names) == 0 {
-		return rules.Compile(library.Packs...)
+		return library.Packs, nil
 	}
 	var packs []*rules.Pack
 	for _, name := range names {
@@ -29,7 +38,7 @@ func (f *flags) matcher(names []string) (*rules.Set, error) {
 		}
 		packs = append(packs, pack)
 	}
-	return rules.Compile(packs...)
+	return packs, nil
 }
 
 // isFile tells a file from the name of a pack, which has neither of these.
