@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bailiff/ingest"
@@ -22,6 +23,12 @@ type attack struct {
 	rng    *rand.Rand
 	shapes []*shape // of the whole pack, and of its fields
 	own    string   // what the client writes besides; may be empty
+
+	// sessions tell the ones of one line from those of the next, keys what names
+	// them: the attacker's and the victim's.
+	sessions int
+	keys     map[string][2]string
+	binders  map[string][]*shape // of each kind of session
 
 	raw     []byte // the line
 	fields  attackFields
@@ -67,8 +74,11 @@ var (
 )
 
 func newAttack(shapes []*shape, seed uint64) *attack {
-	a := &attack{rng: rand.New(rand.NewPCG(seed, 0x6261696c696666))}
+	a := &attack{binders: make(map[string][]*shape), keys: make(map[string][2]string), rng: rand.New(rand.NewPCG(seed, 0x6261696c696666))}
 	for _, s := range shapes {
+		if s.binds() {
+			a.binders[s.rule.binds.space()] = append(a.binders[s.rule.binds.space()], s)
+		}
 		for _, f := range s.fields {
 			a.shapes = append(a.shapes, f.shapes...)
 		}
@@ -206,6 +216,8 @@ func (a *attack) piece(b []byte, s *shape, i int, victim string) []byte {
 	switch {
 	case p.literal != "":
 		return append(b, p.literal...)
+	case p.key != "":
+		return append(b, a.key(p, victim != "")...)
 	case !p.isAddr:
 		if len(p.values) == 0 {
 			return b
@@ -326,12 +338,10 @@ var noise = []string{
 // judge reads the line with the identifier of its rule as an entry of a source
 // would have it, and says what comes of it.
 func (a *attack) judge(set *Set, r *compiledRule) fate {
-	a.entry = ingest.Entry{Source: "attack", UID: -1, PID: -1, Identifier: append(a.entry.Identifier[:0], r.identifiers[0]...)}
-	a.entry.SetMessage(a.raw)
-	if len(a.fields) > 0 {
-		a.entry.Fields = a.fields
+	if r.uses != nil {
+		a.introduce(set, r)
 	}
-	a.matches = set.AppendMatches(a.matches[:0], &a.entry)
+	a.read(set, r, attackerProcess)
 	worst := hidden
 	if r.cuts(&a.entry) {
 		worst = torn
@@ -347,6 +357,19 @@ func (a *attack) judge(set *Set, r *compiledRule) fate {
 		}
 	}
 	return worst
+}
+
+// read has the set read the line as the one of a process.
+func (a *attack) read(set *Set, r *compiledRule, process string) {
+	a.entry = ingest.Entry{
+		Source: "attack", UID: -1, PID: -1, Identifier: append(a.entry.Identifier[:0], r.identifiers[0]...),
+		Host: strconv.AppendInt(a.entry.Host[:0], int64(a.sessions), 10), ProcID: append(a.entry.ProcID[:0], process...),
+	}
+	a.entry.SetMessage(a.raw)
+	if len(a.fields) > 0 {
+		a.entry.Fields = a.fields
+	}
+	a.matches = set.AppendMatches(a.matches[:0], &a.entry)
 }
 
 // named is who is named in place of the attacker.

@@ -43,7 +43,7 @@ func shippedPacks(t testing.TB) []*Pack {
 func attackable(p *Pack) (all, targets []*shape, perRule map[*compiledRule]int) {
 	all, perRule = p.shapes(), make(map[*compiledRule]int)
 	for _, s := range all {
-		if s.addressed() && s.hostile() {
+		if s.charges(all) && s.hostile() {
 			targets = append(targets, s)
 			perRule[s.rule]++
 		}

@@ -8,7 +8,7 @@ import (
 // attack asks what clients can do to a rule with what they write, and whether the
 // author has a sample of it.
 func (l *linter) attack(r *compiledRule, own []*shape) {
-	shapes := slices.DeleteFunc(slices.Clone(own), func(s *shape) bool { return !s.addressed() || !s.hostile() })
+	shapes := slices.DeleteFunc(slices.Clone(own), func(s *shape) bool { return !s.charges(l.shapes) || !s.hostile() })
 	if len(shapes) == 0 {
 		return
 	}
@@ -33,11 +33,15 @@ func (l *linter) attack(r *compiledRule, own []*shape) {
 		l.rule(check, r, at[f].source, msg, remedy).Example = lines[f]
 	}
 	if at[forged] != nil {
+		what := "the address"
+		if !at[forged].addressed() {
+			what = "what names the session"
+		}
 		note(forged, "forged", "a client can have "+named+" charged by what it writes",
-			"let nothing but fixed text and narrow types stand between the address and one end of the line, and give what only the daemon writes a type of its own")
+			"let nothing but fixed text and narrow types stand between "+what+" and one end of the line, and give what only the daemon writes a type of its own")
 		return
 	}
-	if !r.counts() {
+	if !r.counts() && r.binds == nil {
 		return
 	}
 	imitated := slices.ContainsFunc(r.samples, func(s sample) bool { return s.imitates(own) })

@@ -40,6 +40,9 @@ type part struct {
 	expr    string // of what may stand there, if it is neither
 	// client says that a client may have written it.
 	client bool
+	// key is the name of what names a session; no client chooses it in a line of
+	// its own.
+	key string
 	// guaranteed is what the daemon lets the client write, nil if anything.
 	guaranteed *regexp.Regexp
 
@@ -128,7 +131,7 @@ func (g *grammar) shapes(r *compiledRule, account, source, pattern string) []*sh
 	for _, pieces := range g.written(pattern) {
 		s := &shape{rule: r, source: source, pattern: pattern, addr: -1}
 		for _, piece := range pieces {
-			s.add(g.part(piece, account))
+			s.add(g.part(piece, account).named(r, piece.name))
 		}
 		out = append(out, s)
 	}
@@ -143,7 +146,7 @@ func regexShape(r *compiledRule, account, source, expr string) *shape {
 	}
 	s := &shape{rule: r, source: source, pattern: expr, addr: -1}
 	for _, sub := range trimAnchors(sequence(re)) {
-		s.add(regexPart(sub, account))
+		s.add(regexPart(sub, account).named(r, sub.Name))
 	}
 	return s
 }
