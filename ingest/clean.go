@@ -38,7 +38,7 @@ func trimLeft(b []byte) []byte {
 		switch {
 		case b[0] == ' ':
 			b = b[1:]
-		case bytes.HasPrefix(b, bom):
+		case b[0] == bom[0] && bytes.HasPrefix(b, bom):
 			b = b[len(bom):]
 		default:
 			return b
@@ -87,8 +87,10 @@ func decolour(msg []byte) []byte {
 
 // firstEscape returns where the first escape of either spelling begins, or -1.
 func firstEscape(msg []byte) int {
-	i := bytes.IndexByte(msg, esc)
-	j := bytes.Index(msg, []byte(escSpelled))
+	i, j := bytes.IndexByte(msg, esc), bytes.IndexByte(msg, '#')
+	if j >= 0 { // it is rare: the search for a byte is the quicker one
+		j = bytes.Index(msg, []byte(escSpelled))
+	}
 	if i < 0 || j >= 0 && j < i {
 		return j
 	}

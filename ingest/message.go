@@ -69,6 +69,9 @@ func Stripped(syslog, message []byte) int {
 // unwrap returns what a whole message quotes and how often it was repeated, or
 // 0 where it is not of that form.
 func unwrap(msg []byte) (quoted []byte, n int) {
+	if len(msg) == 0 || msg[len(msg)-1] != repeatedClose {
+		return nil, 0
+	}
 	rest, ok := bytes.CutPrefix(msg, []byte(repeatedOpen))
 	if !ok {
 		return nil, 0
@@ -79,7 +82,7 @@ func unwrap(msg []byte) (quoted []byte, n int) {
 		i++
 	}
 	rest, ok = bytes.CutPrefix(rest[i:], []byte(repeatedMid))
-	if !ok || n < 2 || n > maxRepeat || len(rest) == 0 || rest[len(rest)-1] != repeatedClose {
+	if !ok || n < 2 || n > maxRepeat || len(rest) == 0 {
 		return nil, 0
 	}
 	quoted = rest[:len(rest)-1]

@@ -58,7 +58,10 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 	if len(line) > maxLine {
 		return line[:maxLine], true, true
 	}
-	return bytes.TrimSuffix(line, []byte("\r")), false, true
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	return line, false, true
 }
 
 // skipRest passes over what is left of a line that was cut.

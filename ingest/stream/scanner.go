@@ -24,6 +24,9 @@ type Scanner struct {
 	now     time.Time // when the buffer was last filled
 	nowFill int       // and which filling that was
 
+	stamp syslog.Stamp // of the last line,
+	time  time.Time    // and what it says
+
 	minute      syslog.Stamp // of the last line, without its seconds
 	minuteStart time.Time
 }
@@ -95,7 +98,7 @@ func (s *Scanner) format(b []byte) Format {
 	switch {
 	case s.opts.Format != Auto:
 		return s.opts.Format
-	case bytes.HasPrefix(b, []byte("__CURSOR=")):
+	case b[0] == '_' && bytes.HasPrefix(b, []byte("__CURSOR=")):
 		// journalctl begins every entry with it (journal export format).
 		return JournalExport
 	}
@@ -118,6 +121,11 @@ func (s *Scanner) happened(stamp syslog.Stamp, e *ingest.Entry) {
 	if stamp.IsZero() {
 		return
 	}
+	if stamp == s.stamp {
+		e.Time = s.time
+		return
+	}
+	s.stamp = stamp
 	into := time.Duration(min(stamp.Second, 59))*time.Second + time.Duration(stamp.Nanosecond)
 	stamp.Second, stamp.Nanosecond = 0, 0
 	if stamp != s.minute {
@@ -126,13 +134,14 @@ func (s *Scanner) happened(stamp syslog.Stamp, e *ingest.Entry) {
 	if t := s.minuteStart.Add(into); !s.minuteStart.IsZero() && t.Before(e.Received) {
 		e.Time = t
 	}
+	s.time = e.Time
 }
 
 // received is when the current line was read.
 func (s *Scanner) received() time.Time {
 	if s.nowFill != s.in.fills {
 		s.now, s.nowFill = s.opts.Now(), s.in.fills
-		s.minute = syslog.Stamp{} // its year depends on now
+		s.stamp, s.minute = syslog.Stamp{}, syslog.Stamp{} // its year depends on now
 	}
 	return s.now
 }

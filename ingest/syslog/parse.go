@@ -19,6 +19,10 @@ type Header struct {
 // Parser splits lines. The zero value is ready; one Parser serves one goroutine.
 type Parser struct {
 	sd structured
+	// second is how the last stamp was written and stamp what it says: lines
+	// of one second follow each other.
+	second [len("Nov 23 01:38:44")]byte
+	stamp  Stamp
 }
 
 var bom = []byte("\ufeff")
@@ -49,16 +53,19 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 	e.Truncated = false
 	h := Header{Priority: -1}
 
-	b := bytes.TrimPrefix(line, bom)
+	b := line
+	if len(b) > 0 && b[0] == bom[0] {
+		b = bytes.TrimPrefix(b, bom)
+	}
 	b, h.Priority = cutPriority(b)
 	if h.Priority >= 0 {
 		if rest, ok := p.rfc5424(b, &h, e); ok {
 			e.SetMessage(rest)
 			return h
 		}
-		b = bytes.TrimLeft(b, " ")
+		b = trimSpaces(b)
 	}
-	s, rest, stamped := cutStamp(b)
+	s, rest, stamped := p.cutStamp(b)
 	if stamped {
 		h.Stamp = s
 		e.SetMessage(hostAndTag(rest, e))
@@ -107,9 +114,19 @@ func hostAndTag(b []byte, e *ingest.Entry) []byte {
 		return b
 	}
 	e.Host = b[:n]
-	b = bytes.TrimLeft(b[n:], " ")
-	b = bytes.TrimPrefix(b, []byte(": ")) // Cisco ASA: "fw1 : %ASA-6-302013: …"
+	b = trimSpaces(b[n:])
+	if len(b) > 0 && b[0] == ':' {
+		b = bytes.TrimPrefix(b, []byte(": ")) // Cisco ASA: "fw1 : %ASA-6-302013: …"
+	}
 	b, _ = cutTag(b, e, true)
+	return b
+}
+
+// trimSpaces returns b without the spaces that it begins with.
+func trimSpaces(b []byte) []byte {
+	for len(b) > 0 && b[0] == ' ' {
+		b = b[1:]
+	}
 	return b
 }
 

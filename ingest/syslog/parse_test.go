@@ -1,11 +1,13 @@
 package syslog
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bailiff/ingest"
 )
@@ -369,5 +371,29 @@ func BenchmarkParse(b *testing.B) {
 				p.Parse(buf, &e)
 			}
 		})
+	}
+}
+
+// A parser that has seen the stamp before reads what a new one reads.
+func TestLinesOfOneSecond(t *testing.T) {
+	var p Parser
+	for _, line := range []string{
+		"Nov 23 01:38:44 host door[1]: a",
+		"Nov 23 01:38:44 host door[1]: a",
+		"<13>Nov 23 01:38:44  door: b",
+		"Nov 23 01:38:44.5 host door[1]: c",
+		"Nov 23 01:38:44",
+		"Nov 23 01:38:45 host door[1]: d",
+		"Nov 23 01:38:44x host door[1]: e",
+	} {
+		var got, want ingest.Entry
+		gotHeader := p.Parse([]byte(line), &got)
+		wantHeader := new(Parser).Parse([]byte(line), &want)
+		if diff := cmp.Diff(wantHeader, gotHeader); diff != "" {
+			t.Errorf("%s: header (-new +used)\n%s", line, diff)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
+			t.Errorf("%s: entry (-new +used)\n%s", line, diff)
+		}
 	}
 }

@@ -235,15 +235,22 @@ func month(b []byte) int {
 
 // cutStamp removes a stamp of either layout from the start of b. What follows
 // it must be a space, or nothing.
-func cutStamp(b []byte) (s Stamp, rest []byte, ok bool) {
-	s, n := parseBSD(b)
+func (p *Parser) cutStamp(b []byte) (s Stamp, rest []byte, ok bool) {
+	n := len(p.second)
+	if len(b) > n && b[n] == ' ' && [len(p.second)]byte(b[:n]) == p.second {
+		return p.stamp, trimSpaces(b[n:]), true
+	}
+	s, n = parseBSD(b)
+	if n == len(p.second) {
+		p.second, p.stamp = [len(p.second)]byte(b[:n]), s
+	}
 	if n == 0 {
 		s, n = parseISO(b, 'T')
 	}
 	if n == 0 || n < len(b) && b[n] != ' ' {
 		return Stamp{}, b, false
 	}
-	return s, bytes.TrimLeft(b[n:], " "), true
+	return s, trimSpaces(b[n:]), true
 }
 
 // LeadingStamp returns the stamp that a message without a header begins with, as
