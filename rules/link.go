@@ -219,13 +219,12 @@ var errNoKey = errors.New("no key")
 func (p *packForms) key(r *compiledRule, l *link, e *ingest.Entry, sc *scratch) (sessionKey, error) {
 	b := sc.key[:0]
 	add := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
-	for _, s := range [...]string{p.Name, l.space(), e.Source, string(e.Host)} {
-		add(s)
-	}
+	var sender string
 	if e.Peer.IsValid() {
-		b, _ = e.Peer.Addr().AppendBinary(append(b, 1))
-	} else {
-		b = append(b, 0)
+		sender = e.Peer.Addr().String()
+	}
+	for _, s := range [...]string{p.Name, l.space(), e.Source, sender, string(e.Host)} {
+		add(s)
 	}
 	if e.Vouched {
 		add(string(e.Unit)) // daemons of one machine may count alike; those of one unit are one

@@ -195,6 +195,8 @@ func TestLocate(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(doorPack))
+	f.Add([]byte(dirPack))
+	f.Add([]byte(wardenPack))
 	f.Add([]byte("[pack]\nname='x'\n[pack.define]\na=['<addr>','b']\n[[rule]]\nregex='''\n(?P<addr>)'''\n[[rule.sample]]\nline=\"\"\"\na\"\"\"\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := Parse("x", data)
