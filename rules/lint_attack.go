@@ -44,6 +44,7 @@ func (l *linter) attack(r *compiledRule, own []*shape) {
 	if !r.counts() && r.binds == nil {
 		return
 	}
+	addressed := slices.ContainsFunc(shapes, (*shape).addressed) // else there is none to imitate
 	imitated := slices.ContainsFunc(r.samples, func(s sample) bool { return s.imitates(own) })
 	switch shown := slices.ContainsFunc(r.samples, func(s sample) bool { return s.Ambiguous }); {
 	case at[ambiguous] != nil && !shown:
@@ -52,7 +53,7 @@ func (l *linter) attack(r *compiledRule, own []*shape) {
 	case at[hidden] != nil && !imitated:
 		note(hidden, "hidden", "a client can hide by what it writes, and no sample shows that this was thought of",
 			"take a type that holds whatever the daemon prints, such as <text>; or add a sample in which the client's text imitates the line")
-	case !imitated:
+	case !imitated && addressed:
 		l.rule("imitation", r, "", "no sample shows what the rule makes of a client's text that imitates the line",
 			"add a sample in which it holds another address and what stands beside the true one")
 	}
