@@ -133,6 +133,7 @@ func TestLintPatterns(t *testing.T) {
 		{"shadowed by a rule", rule("a", "refused <int> at <addr>") + rule("b", "refused 7 at <addr>"), []string{"shadowed b"}},
 		{"the narrow one first", rule("a", "refused 7 at <addr>") + rule("b", "refused <int> at <addr>"), nil},
 		{"shadowed behind the address", rule("a", "refused <addr>: <hex>") + rule("b", "refused <addr>: <int>"), []string{"shadowed b"}},
+		{"not behind the address", rule("a", "refused <addr>: <int>") + rule("b", "refused <addr>: <hex>"), nil},
 		{"shadowed by one without an address", strings.Replace(rule("a", "refused <text>"), "failure", "info", 1) + rule("b", "refused <int> at <addr>"), []string{"shadowed b"}},
 		{"ignored, wherever that stands", rule("b", "refused <int> at <addr>") + strings.Replace(rule("a", "refused <text>"), "failure", "ignore", 1), []string{"shadowed b"}},
 		{"not all of it", rule("a", "refused <int> at <addr>") + rule("b", "refused <hex> at <addr>"), nil},
