@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	"bailiff/cmd/internal/admin"
@@ -36,7 +35,7 @@ func (r *checkReport) packs(packs []*rules.Pack) {
 	for i, p := range packs {
 		group.Go(func() {
 			at := &results[i]
-			if at.err = p.Check(); at.err == nil && !strings.HasPrefix(p.File, "embedded/") {
+			if at.err = p.Check(); at.err == nil {
 				at.found, at.err = p.Lint()
 			}
 		})
