@@ -24,6 +24,24 @@ func (t token) addr(msg []byte) (netip.Addr, bool) {
 	return addr.Unmap(), err == nil
 }
 
+// withoutPort returns the position that a bare IPv6 address has if what stands
+// behind its last colon is a port.
+func (t token) withoutPort(msg []byte) (token, bool) {
+	if t.start != t.from || t.end != t.to {
+		return t, false // in brackets, or with a zone
+	}
+	end := t.end
+	for end > t.start && '0' <= msg[end-1] && msg[end-1] <= '9' {
+		end--
+	}
+	digits := t.end - end
+	end-- // the colon
+	if digits == 0 || digits > len("65535") || end <= t.start || msg[end] != ':' || bytes.IndexByte(msg[t.start:end], ':') < 0 {
+		return t, false
+	}
+	return token{t.start, end, t.start, end}, true
+}
+
 // letters are the bytes that make a name or a number of what they stand
 // beside; hexes may stand within an address.
 var letters, hexes = func() (l, h [256]bool) {
@@ -53,7 +71,8 @@ const (
 // dots if that is an IPv6 address (RFC 4291 section 2.2), with its zone if one
 // follows. An IPv6 address in brackets is two positions, with them and without.
 // What follows a bare IPv6 address and a colon cannot be told from it, so that
-// 2001:db8::1:22 is one address and no port.
+// 2001:db8::1:22 is one address and no port, but to a form that has a colon right
+// behind the address (see withoutPort).
 type positions struct {
 	msg     []byte
 	tokens  []token // the last first

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp/syntax"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -237,6 +238,12 @@ func (f *form) readings(s *scratch) []reading {
 			break
 		}
 		if f.beside(msg, t) && behind.accepts(len(msg)-t.end) {
+			s.left = append(s.left, t)
+		}
+		if !strings.HasPrefix(f.right, ":") {
+			continue
+		}
+		if t, ok = t.withoutPort(msg); ok && t.end >= low && f.beside(msg, t) && behind.accepts(len(msg)-t.end) {
 			s.left = append(s.left, t)
 		}
 	}

@@ -63,11 +63,42 @@ func referenceTokens(msg string) []reading {
 	return out
 }
 
+// referencePorts returns the positions of bare IPv6 addresses that have a port
+// behind them.
+func referencePorts(msg string) (out []reading) {
+	for _, run := range regexp.MustCompile(`[0-9A-Fa-f:.]+`).FindAllStringIndex(msg, -1) {
+		begin, end := run[0], run[1]
+		if text := msg[begin:end]; strings.HasPrefix(text, ":") && !strings.HasPrefix(text, "::") {
+			begin++
+		}
+		if end > begin && (msg[end-1] == '.' || msg[end-1] == ':' && !strings.HasSuffix(msg[begin:end], "::")) {
+			end--
+		}
+		found := regexp.MustCompile(`^([0-9A-Fa-f:]+):[0-9]{1,5}$`).FindStringSubmatch(msg[begin:end])
+		beside := regexp.MustCompile(`[0-9A-Za-z_\x80-\xff]`)
+		if found == nil || begin > 0 && beside.MatchString(latin1(msg[begin-1:begin])) || end < len(msg) && beside.MatchString(latin1(msg[end:end+1])) {
+			continue
+		}
+		if strings.HasPrefix(msg[run[1]:], "%") && regexp.MustCompile(`^%[0-9A-Za-z_\x80-\xff]`).MatchString(latin1(msg[run[1]:])) {
+			continue // it has a zone
+		}
+		if addr, err := netip.ParseAddr(found[1]); err == nil {
+			out = append(out, reading{token{begin, begin + len(found[1]), begin, begin + len(found[1])}, addr.Unmap()})
+		}
+	}
+	return out
+}
+
 // referenceReadings reads msg with an expression that has one group addr.
 func referenceReadings(expr, msg string) []reading {
 	before, after, _ := strings.Cut(expr, "(?P<addr>)")
 	b, a := whole(before), whole(after)
-	return slices.DeleteFunc(referenceTokens(msg), func(t reading) bool {
+	tokens := referenceTokens(msg)
+	if strings.HasPrefix(after, ":") {
+		tokens = append(tokens, referencePorts(msg)...)
+		slices.SortFunc(tokens, func(a, b reading) int { return a.start - b.start })
+	}
+	return slices.DeleteFunc(tokens, func(t reading) bool {
 		return !b.MatchString(latin1(msg[:t.start])) || !a.MatchString(latin1(msg[t.end:]))
 	})
 }

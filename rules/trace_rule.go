@@ -145,13 +145,7 @@ func (t *tracedShape) attempt(text []byte) attempt {
 		return attempt{p.matches, p.score, []Stop{p.stop.in(text, 0)}}
 	}
 	var out attempt
-	var p positions
-	p.reset(text)
-	for i := range maxTokens {
-		token, ok := p.at(i, 0)
-		if !ok {
-			break
-		}
+	for _, token := range t.tokens(text) {
 		addr, ok := token.addr(text)
 		if !ok {
 			continue
@@ -172,6 +166,26 @@ func (t *tracedShape) attempt(text []byte) attempt {
 		out.score, out.stops = p.score, []Stop{p.stop.in(text, 0)}
 	}
 	slices.Reverse(out.stops)
+	return out
+}
+
+// tokens are the positions in text that are tried, the last first.
+func (t *tracedShape) tokens(text []byte) (out []token) {
+	var p positions
+	p.reset(text)
+	for i := range maxTokens {
+		found, ok := p.at(i, 0)
+		if !ok {
+			break
+		}
+		out = append(out, found)
+		if parts := t.behind.parts; len(parts) == 0 || !strings.HasPrefix(parts[0].literal, ":") {
+			continue
+		}
+		if found, ok = found.withoutPort(text); ok {
+			out = append(out, found)
+		}
+	}
 	return out
 }
 
