@@ -38,8 +38,8 @@ type form struct {
 	// captures find what the rule wants to know besides, nil where the form
 	// does not have it; they are in the order of the rule's captures.
 	captures []*capture
-	// literals are texts that every message of the form holds.
-	literals []string
+	// holds is what every message of the form holds: a text of each choice.
+	holds []choice
 }
 
 // make makes the form, but for its automata. An error is always the same.
@@ -98,7 +98,7 @@ func (f *form) parse() error {
 			return hinted{"two addresses are one too many", "take <ip> for an address that is not the peer's"}
 		}
 		f.after = f.halves.of(after, true)
-		f.literals = literals(after)
+		f.holds = choices(after)
 		if len(before) > 0 {
 			f.left = literalText(before[len(before)-1])
 		}
@@ -107,7 +107,7 @@ func (f *form) parse() error {
 		}
 	}
 	f.before = f.halves.of(before, false)
-	f.literals = append(f.literals, literals(before)...)
+	f.holds = append(f.holds, choices(before)...)
 	f.within, f.behind = longest(before...), longest(after...)
 	if f.after != nil {
 		f.enough = f.within + longestAddress
@@ -168,26 +168,6 @@ func checkGroups(part *syntax.Regexp, names []string) error {
 		}
 	}
 	return nil
-}
-
-// literals returns the texts that parts consist of besides expressions.
-func literals(parts []*syntax.Regexp) []string {
-	var out []string
-	text := ""
-	for _, p := range parts {
-		if l := literalText(p); l != "" {
-			text += l
-			continue
-		}
-		if text != "" {
-			out = append(out, text)
-		}
-		text = ""
-	}
-	if text != "" {
-		out = append(out, text)
-	}
-	return out
 }
 
 // literalText returns the one text that part matches, "" if there are more.

@@ -24,7 +24,9 @@ func TestEmbeddedIsTheWhole(t *testing.T) {
 			made := rule{Rule: *r.Rule, Identifiers: r.identifiers, Cut: r.cut, Samples: len(r.samples), Forms: len(r.forms)}
 			for _, f := range r.forms {
 				f.ready()
-				made.Texts = append(made.Texts, f.literals...)
+				for _, c := range f.holds {
+					made.Texts = append(made.Texts, c...)
+				}
 			}
 			for _, c := range r.conditions {
 				made.Fields = append(made.Fields, c.name)

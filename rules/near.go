@@ -55,7 +55,7 @@ func (s *Set) NearMisses() []NearMiss {
 func (p *packForms) near(forms []*form, i int, e *ingest.Entry, sc *scratch) bool {
 	for i = sc.next(i); i >= 0 && i < p.behind; i = sc.next(i + 1) {
 		f := forms[i] // without a literal it is a candidate always
-		if len(f.literals) > 0 || len(f.rule.conditions) > 0 && sc.fields.broken(e) {
+		if len(f.holds) > 0 || len(f.rule.conditions) > 0 && sc.fields.broken(e) {
 			return true
 		}
 	}

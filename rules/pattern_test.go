@@ -3,6 +3,7 @@ package rules
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,13 @@ func checkPattern(t *testing.T, expr, msg string) {
 	f := &form{expr: expr, names: []string{"account"}, halves: new(halves)}
 	if f.check() != nil {
 		return
+	}
+	if len(referenceReadings(expr, msg)) > 0 || f.after == nil && whole(expr).MatchString(latin1(msg)) {
+		for _, c := range f.holds {
+			if !slices.ContainsFunc(c, func(text string) bool { return strings.Contains(msg, text) }) {
+				t.Fatalf("%s on %q: holds none of %q", expr, msg, c)
+			}
+		}
 	}
 	if f.after == nil {
 		if got, want := f.before.automaton().matches([]byte(msg)), whole(expr).MatchString(latin1(msg)); got != want {

@@ -3,7 +3,10 @@ package rules
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 	"math"
+	"slices"
+	"strings"
 )
 
 // window is the longest text that a prefilter looks for.
@@ -41,14 +44,15 @@ type clue struct {
 func newPrefilter(forms []*form) *prefilter {
 	p := &prefilter{stride: window - gram + 1, clues: make([]clue, 1)}
 	holders := make(map[string][]uint32)
-	for i, text := range windows(forms) {
-		if text == "" {
+	for i, texts := range windows(forms) {
+		if len(texts) == 0 {
 			p.always = append(p.always, uint32(i))
-			continue
 		}
-		holders[text] = append(holders[text], uint32(i))
-		if len(text) >= gram {
-			p.stride = min(p.stride, len(text)-gram+1)
+		for _, text := range texts {
+			holders[text] = append(holders[text], uint32(i))
+			if len(text) >= gram {
+				p.stride = min(p.stride, len(text)-gram+1)
+			}
 		}
 	}
 	for text, forms := range holders {
@@ -131,42 +135,94 @@ func (g *group) mark(sc *scratch, forms []uint32) *scratch {
 // one of them.
 const rare = 24
 
-// windows chooses for each form the text to look for: of all texts of window
-// bytes within its literals the one that the fewest other forms hold and
-// that ordinary text holds least often; "" if it has no literal. A shorter text is a
-// last resort: because of one of them more places are looked into for all.
-func windows(forms []*form) []string {
+// common is how many are left of a text that everybody logs.
+const common = 8
+
+// windows chooses for each form the texts to look for, none if it holds none for sure:
+// of what it holds those that the fewest other forms hold and that ordinary text
+// holds least often.
+func windows(forms []*form) [][]string {
 	holders := make(map[string]int)
-	texts := make([][]string, len(forms))
-	for i, f := range forms {
+	for _, f := range forms {
 		seen := make(map[string]bool)
-		for _, literal := range f.literals {
-			n := min(window, len(literal))
-			for j := 0; j+n <= len(literal); j++ {
-				if text := literal[j : j+n]; !seen[text] {
-					seen[text] = true
-					texts[i] = append(texts[i], text)
-					holders[text]++
+		for _, c := range f.holds {
+			for _, text := range c {
+				for w := range extracts(text) {
+					if !seen[w] {
+						seen[w] = true
+						holders[w]++
+					}
 				}
 			}
 		}
 	}
-	chosen := make([]string, len(forms))
-	for i := range forms {
-		best := math.Inf(-1)
-		for _, text := range texts[i] {
-			bits := rarity(text)
-			score := min(bits, rare) + bits/100 - 4*math.Log2(float64(holders[text])) - 8*float64(window-len(text))
-			if score > best {
-				best, chosen[i] = score, text
+	chosen := make([][]string, len(forms))
+	for i, f := range forms {
+		most := math.Inf(-1)
+		for _, c := range f.holds {
+			if texts, score := c.windows(holders); score > most {
+				chosen[i], most = texts, score
 			}
 		}
 	}
 	return chosen
 }
 
+// windows returns what to look for to find one of the texts: an extract that all have in
+// common, or one of each. The score is how good it is.
+func (c choice) windows(holders map[string]int) (texts []string, score float64) {
+	score = math.Inf(1)
+	for _, text := range c {
+		best, most := "", math.Inf(-1)
+		for w := range extracts(text) {
+			if s := worth(w, holders[w]); s > most {
+				best, most = w, s
+			}
+		}
+		if !slices.Contains(texts, best) {
+			texts = append(texts, best)
+		}
+		score = min(score, most)
+	}
+	score -= math.Log2(float64(len(texts)))
+	for w := range extracts(c[0]) {
+		without := func(text string) bool { return !strings.Contains(text, w) }
+		if s := worth(w, holders[w]); s > score && !slices.ContainsFunc(c, without) {
+			texts, score = []string{w}, s
+		}
+	}
+	return texts, score
+}
+
+// extracts are all that may be looked for to find a text: what is as long as the window,
+// or the text itself if it is shorter.
+func extracts(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		n := min(window, len(text))
+		for i := 0; i+n <= len(text) && yield(text[i:i+n]); i++ {
+		}
+	}
+}
+
+// worth is how good a text is to look for if so many forms hold it. A short one is a last
+// resort: because of it more places are looked into for all.
+func worth(text string, holders int) float64 {
+	bits := rarity(text)
+	return min(bits, rare) + bits/100 - 4*math.Log2(float64(holders)) - 3*float64(window-len(text))
+}
+
+// everyday is what the daemons that packs are for write while nobody attacks.
+const everyday = `pam_unix(sshd:session): session opened for user (uid=0) by (uid=0) ` +
+	`pam_unix(sshd:session): session closed for user ` +
+	`Accepted publickey for from port ssh2: Connection closed by Received disconnect from : disconnected by user ` +
+	` - - [00/Jan/2000:00:00:00 +0000] "GET / HTTP/1.0" 200 "-" "Mozilla/5.0 "POST / HTTP/1.1" 200 HTTP/2.0" 200 ` +
+	`connect from disconnect from Login: user=<>, method=PLAIN, rip=, lip=, TLS, session=<> `
+
 // rarity is how many bits of surprise a text is in a log, roughly.
 func rarity(text string) float64 {
+	if strings.Contains(everyday, text) {
+		return common
+	}
 	bits := 0.0
 	for i := range len(text) {
 		switch b := text[i]; {
@@ -176,6 +232,8 @@ func rarity(text string) float64 {
 			bits += letterBits[b-'a']
 		case '0' <= b && b <= '9', b == '.', b == ':':
 			bits += 4.5
+		case strings.IndexByte(`"'()[]/=_-,`, b) >= 0:
+			bits += 5
 		default:
 			bits += 7
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -395,12 +396,13 @@ func TestPrefilterIsSound(t *testing.T) {
 // pieces that it reads in step.
 func FuzzPrefilter(f *testing.F) {
 	f.Add("abcdefgh,bcd,d,cdefghijkl", "xxabcdefghijklxx")
+	f.Add("abcdefghi|ef|g,bcd|cde", "xxabcdefg")
 	f.Add("aaaa,aaab,aa", strings.Repeat("a", 50)+"b")
 	f.Fuzz(func(t *testing.T, texts, msg string) {
 		var forms []*form
 		for text := range strings.SplitSeq(texts, ",") {
-			if text != "" {
-				forms = append(forms, &form{literals: []string{text}})
+			if c := choice(strings.Split(text, "|")); !slices.Contains(c, "") {
+				forms = append(forms, &form{holds: []choice{c}})
 			}
 		}
 		if len(forms) > 100 {
@@ -409,10 +411,10 @@ func FuzzPrefilter(f *testing.F) {
 		g := &group{forms: forms, prefilter: newPrefilter(forms)}
 		g.scratch.New = func() any { return &scratch{candidates: make([]uint64, (len(forms)+63)/64)} }
 		found := g.search([]byte(msg))
-		for i, text := range windows(forms) {
+		for i, texts := range windows(forms) {
 			got := found != nil && found.candidates[i/64]&(1<<(i%64)) != 0
-			if want := strings.Contains(msg, text); got != want {
-				t.Errorf("%q in %q: found %t, want %t", text, msg, got, want)
+			if want := slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(msg, text) }); got != want {
+				t.Errorf("%q in %q: found %t, want %t", texts, msg, got, want)
 			}
 		}
 	})

@@ -39,7 +39,8 @@ type RuleTrace struct {
 	By *Rule
 	// Reads are the addresses that it reads, and where they stand.
 	Reads []Span
-	// Missing is the text that is looked for first and is not there.
+	// Missing is the text that is looked for first and is not there, or several
+	// with "or" between them of which none is.
 	Missing string
 	// Stops say where reading stopped: once, or behind each address that
 	// stands where the pattern wants one.
@@ -177,13 +178,13 @@ func (r *RuleTrace) likeness(msg string) int {
 	return n
 }
 
-// lookedFor returns for each form of the group the text that it looks for, "" if that
-// was found or if there is none.
+// lookedFor returns for each form of the group what it looks for, "" if that was found
+// or if there is none.
 func (g *group) lookedFor(e *ingest.Entry) map[*form]string {
 	g.making.Do(g.make)
 	missing := make(map[*form]string)
-	for i, text := range windows(g.forms) {
-		missing[g.forms[i]] = text
+	for i, texts := range windows(g.forms) {
+		missing[g.forms[i]] = strings.Join(texts, " or ")
 	}
 	sc := g.search(e.Message)
 	if sc == nil {

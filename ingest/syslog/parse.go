@@ -134,14 +134,11 @@ func trimSpaces(b []byte) []byte {
 // "TAG[PID] " as well: rsyslog writes no colon in its traditional formats when
 // it got the message as RFC 5424 (seen of 8.2302).
 func cutTag(b []byte, e *ingest.Entry, behindHost bool) (rest []byte, ok bool) {
-	n, dots := 0, 0
+	n := 0
 	for n < len(b) && inTag(b[n]) {
-		if b[n] == '.' {
-			dots++
-		}
 		n++
 	}
-	if n == 0 || n == len(b) || n > maxTag || dots >= 3 && holdsIPv4(b[:n]) {
+	if n == 0 || n == len(b) || n > maxTag || b[n] != '[' && b[n] != ':' || holdsIPv4(b[:n]) {
 		return b, false
 	}
 	tag := b[:n]
@@ -176,6 +173,9 @@ func cutTag(b []byte, e *ingest.Entry, behindHost bool) (rest []byte, ok bool) {
 
 // holdsIPv4 says that four numbers joined by dots stand somewhere in b.
 func holdsIPv4(b []byte) bool {
+	if bytes.IndexByte(b, '.') < 0 {
+		return false
+	}
 	dots, digits := 0, 0
 	for _, c := range b {
 		switch {
