@@ -189,6 +189,9 @@ func (h *packHead) inherit(base *Pack, p *problems) {
 	if h.SessionTime == "" {
 		h.SessionTime = b.SessionTime
 	}
+	if h.SessionEarly == "" {
+		h.SessionEarly = b.SessionEarly
+	}
 	if len(h.Match.Identifier) == 0 {
 		h.Match.Identifier = b.Match.Identifier
 	}

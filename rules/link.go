@@ -199,14 +199,14 @@ func (p *Pack) spaces(found *problems) {
 // pack says otherwise.
 const sessionTime = 10 * time.Minute
 
-// lasts reads session_time.
-func (h *packHead) lasts(p *problems) time.Duration {
-	if h.SessionTime == "" {
-		return sessionTime
+// span reads a length of time of the pack's.
+func (p *problems) span(key, text string, otherwise time.Duration) time.Duration {
+	if text == "" {
+		return otherwise
 	}
-	d, err := time.ParseDuration(h.SessionTime)
+	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		p.add("pack.session_time", "", hinted{fmt.Sprintf("%q is no length of time", h.SessionTime), `write "10m" or "24h"`})
+		p.add("pack."+key, "", hinted{fmt.Sprintf("%q is no length of time", text), `write "10m" or "24h"`})
 	}
 	return d
 }
@@ -286,9 +286,10 @@ func (r *compiledRule) only(capture int, e *ingest.Entry, sc *scratch) []byte {
 	return value
 }
 
-// linked makes the match of a verdict whose rule speaks of sessions: first it uses the
-// session that the line names, then it binds, then it ends.
-func (p *packForms) linked(v *verdict, e *ingest.Entry, sc *scratch) Match {
+// appendLinked appends the matches of a verdict whose rule speaks of sessions: first
+// it uses the session that the line names, then it binds, then it ends. A line that
+// came before the one that names its client is held back, and matches with that.
+func (p *packForms) appendLinked(dst []Match, v *verdict, e *ingest.Entry, sc *scratch) []Match {
 	r, t := v.form.rule, p.set.sessions
 	addressed := slices.ContainsFunc(v.places, func(p place) bool { return p.form.after != nil })
 	_, named := valueOf(v.places, r.account)
@@ -298,7 +299,7 @@ func (p *packForms) linked(v *verdict, e *ingest.Entry, sc *scratch) Match {
 			own = append(own, read.addr)
 		}
 	}
-	told := mention{pack: p.Name, source: e.Source, at: e.Time, lasts: p.lasts, spoofable: e.Spoofable}
+	told := mention{pack: p.Name, source: e.Source, at: e.Time, lasts: p.lasts, early: p.early, spoofable: e.Spoofable}
 	var known session
 	used := errNoKey
 	var key sessionKey
@@ -307,7 +308,7 @@ func (p *packForms) linked(v *verdict, e *ingest.Entry, sc *scratch) Match {
 			known = t.use(key, &told)
 		}
 		if !addressed {
-			p.lookUp(v, known.addrs, e)
+			v.lookUp(known.addrs, e)
 		}
 	}
 	m := v.match(e, &sc.fields)
@@ -315,34 +316,38 @@ func (p *packForms) linked(v *verdict, e *ingest.Entry, sc *scratch) Match {
 	if !named {
 		m.Account = known.account
 	}
+	switch {
+	case v.found > 0 || r.uses == nil || r.Event == Info || r.Event == Ignore:
+		dst = append(dst, m)
+	case used == nil && p.early > 0 && !p.strange[r.uses.space()] && t.hold(key, &told, m):
+	default:
+		t.unbound(p.Name)
+		dst = append(dst, m)
+	}
 	if r.binds != nil && (addressed || named) {
 		if key, err := p.key(r, r.binds, e, sc); err == nil {
 			told.addrs, told.strange = own, p.strange[r.binds.space()]
 			if named {
 				told.account = m.Account
 			}
-			t.bind(key, &told)
+			dst = append(dst, t.bind(key, &told)...)
 		}
 	}
 	if r.ends && used == nil {
 		t.end(key)
 	}
-	return m
+	return dst
 }
 
 // lookUp gives a verdict without an address of its own those of its session. What
 // other rules read in the line makes it ambiguous, and is not the address of a line
 // whose session is not known.
-func (p *packForms) lookUp(v *verdict, addrs []netip.Addr, e *ingest.Entry) {
-	if len(addrs) > 0 {
-		for i, addr := range addrs {
-			v.add(reading{token{start: len(e.Message) + i}, addr})
-		}
-		return
+func (v *verdict) lookUp(addrs []netip.Addr, e *ingest.Entry) {
+	if len(addrs) == 0 {
+		v.found = 0
 	}
-	v.found = 0
-	if event := v.form.rule.Event; event != Info && event != Ignore {
-		p.set.sessions.unbound(p.Name)
+	for i, addr := range addrs {
+		v.add(reading{token{start: len(e.Message) + i}, addr})
 	}
 }
 

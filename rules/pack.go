@@ -32,6 +32,7 @@ type Pack struct {
 	head    packHead        // for what extends the pack
 	strange map[string]bool // names of sessions → whether strangers may choose them
 	lasts   time.Duration   // of a session after the last line about it
+	early   time.Duration   // how long a line waits for the one that names its client
 	// grammar is what its patterns mean, for Lint; nil if it is shipped.
 	grammar *grammar
 	origin
@@ -73,6 +74,7 @@ type packHead struct {
 	Needs, Evidence   string
 	Cut               int
 	SessionTime       string `toml:"session_time"`
+	SessionEarly      string `toml:"session_early"`
 	Match             struct {
 		Identifier, Unit []string
 		UID              []int
@@ -180,7 +182,7 @@ func decodeError(file string, err error) *Error {
 // keys are the known keys of each table.
 var keys = map[string][]string{
 	"":            {"pack", "rule"},
-	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "session_time", "match", "types", "define", "guaranteed"},
+	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "session_time", "session_early", "match", "types", "define", "guaranteed"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
 	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "bind", "session", "end", "sample"},
 	"rule.sample": {"before", "line", "field", "addr", "account", "match", "ambiguous", "identifier"},
@@ -232,7 +234,8 @@ func (f *packFile) pack(p *problems) *Pack {
 	if i := slices.IndexFunc(m.UID, func(uid int) bool { return uid < 0 }); i >= 0 {
 		p.add("pack.match.uid", "", fmt.Errorf("uid %d is no user", m.UID[i]))
 	}
-	pack.lasts = f.Pack.lasts(p)
+	pack.lasts = p.span("session_time", f.Pack.SessionTime, sessionTime)
+	pack.early = p.span("session_early", f.Pack.SessionEarly, 0)
 	pack.trust = trust{units: m.Unit, uids: m.UID, anyUnit: m.AnyUnit}
 	checkUnits(m.Unit, func(err error) { p.add("pack.match.unit", "", err) })
 	if m.AnyUnit && len(m.Unit) > 0 {

@@ -18,6 +18,7 @@ type sessions struct {
 	open   map[sessionKey]*session
 	recent session // the ring: recent.next was heard of last, recent.before first
 	packs  map[string]*SessionCount
+	held   int // matches that wait, of all sessions
 }
 
 // sessionKey is a digest of what a session belongs to and of the values that name
@@ -39,6 +40,8 @@ type session struct {
 	// choose two accounts; it has none then.
 	disputed  bool
 	spoofable bool
+	// waiting are matches of lines that came before the one with the address.
+	waiting []Match
 
 	before, next *session
 }
@@ -63,21 +66,27 @@ func newSessions(most int) *sessions {
 type mention struct {
 	pack, source string
 	at           time.Time
-	lasts        time.Duration
+	lasts, early time.Duration
 	addrs        []netip.Addr
 	account      string
 	spoofable    bool
 	strange      bool // a stranger may have chosen the key
 }
 
-// bind notes what a line says of the session of key. A line with an address begins
-// the session, a line without one adds to it.
-func (t *sessions) bind(key sessionKey, m *mention) {
+// bind notes what a line says of the session of key, and returns the matches that
+// have waited for its address. A line with an address begins the session, a line
+// without one adds to it; of lines that come early the account is kept.
+func (t *sessions) bind(key sessionKey, m *mention) []Match {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.clear(m)
 	s := t.live(key, m.at)
 	switch {
+	case s != nil && len(m.addrs) > 0 && len(s.addrs) == 0 && m.at.Sub(s.at).Abs() < m.early:
+		s.addrs, s.spoofable = slices.Clone(m.addrs), s.spoofable || m.spoofable
+		if m.account != "" {
+			s.account = m.account
+		}
 	case s == nil:
 		s = t.add(key, m)
 	case len(m.addrs) > 0 && m.strange && s.differs(m.addrs):
@@ -92,6 +101,53 @@ func (t *sessions) bind(key sessionKey, m *mention) {
 		s.spoofable = s.spoofable || m.spoofable
 	}
 	t.touch(s, m)
+	return t.served(s, m)
+}
+
+// How many matches wait for their addresses: of one session, and of all.
+const (
+	maxWaiting = 8
+	maxHeld    = 4096
+)
+
+// hold keeps a match until its session has an address; false if too many wait.
+func (t *sessions) hold(key sessionKey, m *mention, match Match) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clear(m)
+	s := t.live(key, m.at)
+	if s == nil {
+		s = t.add(key, m)
+		t.touch(s, m)
+	}
+	if len(s.waiting) == maxWaiting || t.held == maxHeld {
+		return false
+	}
+	s.waiting = append(s.waiting, match)
+	t.held++
+	return true
+}
+
+// served returns the matches that have waited for the address of s, with that, and
+// counts those that have waited too long.
+func (t *sessions) served(s *session, m *mention) (out []Match) {
+	if len(s.addrs) == 0 {
+		return nil
+	}
+	t.held -= len(s.waiting)
+	for _, match := range s.waiting {
+		if m.at.Sub(match.Time).Abs() > m.early {
+			s.of.Unbound++
+			continue
+		}
+		if match.Addr = s.addrs[0]; len(s.addrs) > 1 {
+			match.Addr, match.Candidates = netip.Addr{}, slices.Clone(s.addrs)
+		}
+		match.Spoofable = match.Spoofable || s.spoofable
+		out = append(out, match)
+	}
+	s.waiting = nil
+	return out
 }
 
 // use returns what is known of the session of key, nothing if it is not open.
@@ -206,6 +262,8 @@ func (s *session) link(before *session) {
 func (s *session) unlink() { s.before.next, s.next.before = s.next, s.before }
 
 func (t *sessions) remove(s *session) {
+	s.of.Unbound += uint64(len(s.waiting))
+	t.held -= len(s.waiting)
 	s.unlink()
 	delete(t.open, s.key)
 	s.of.Live--

@@ -141,7 +141,7 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 		p := &g.packs[i]
 		switch v := p.judge(g.forms, begin, e, sc); {
 		case v.form != nil && v.form.rule.linked():
-			dst = append(dst, p.linked(&v, e, sc))
+			dst = p.appendLinked(dst, &v, e, sc)
 		case v.form != nil:
 			dst = append(dst, v.match(e, &sc.fields))
 		case v.refused:
