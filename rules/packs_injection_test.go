@@ -72,7 +72,7 @@ var formats = func() []format {
 		{"NOTICE", "res_pjsip/pjsip_distributor.c", "log_failed_request", "Request 'REGISTER' from '\x02' failed for '\x01:5060' (callid: \x03) - No matching endpoint found", true},
 		{"NOTICE", "res_pjsip/pjsip_distributor.c", "log_failed_request", "Request 'INVITE' from '\x02' failed for '\x01:5060' (callid: \x03) - No matching endpoint found after 5 tries in 1.000 ms", true},
 		{"NOTICE", "res_pjsip/pjsip_distributor.c", "log_failed_request", "Request 'INVITE' from '\x02' failed for '\x01:5060' (callid: \x03) - Not match Endpoint ACL", true},
-		{"NOTICE", "res_pjsip_session.c", "new_invite", "anonymous: Call (UDP:\x01:5060) to extension '\x02' rejected because extension not found in context 'public'.", false},
+		{"NOTICE", "res_pjsip_session.c", "new_invite", " anonymous: Call (UDP:\x01:5060) to extension '\x02' rejected because extension not found in context 'public'.", false},
 		{"NOTICE", "manager.c", "authenticate", "\x01 failed to authenticate as '\x02'", false},
 		{"NOTICE", "manager.c", "authenticate", "\x01 tried to authenticate with nonexistent user '\x02'", false},
 		{"NOTICE", "chan_iax2.c", "register_verify", "No registration for peer '\x02' (from \x01)", false},
