@@ -192,7 +192,8 @@ type scratch struct {
 	// places are what the form that is being tried reads, kept what the first
 	// one did.
 	places, kept []place
-	key          []byte // what a session is called
+	addrs        [MaxCandidates]reading // of the verdict
+	key          []byte                 // what a session is called
 }
 
 // reading is an address and where it stands.

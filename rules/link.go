@@ -295,7 +295,7 @@ func (p *packForms) appendLinked(dst []Match, v *verdict, e *ingest.Entry, sc *s
 	_, named := valueOf(v.places, r.account)
 	var own []netip.Addr
 	if addressed {
-		for _, read := range v.addrs[:v.found] {
+		for _, read := range v.addrs {
 			own = append(own, read.addr)
 		}
 	}
@@ -317,7 +317,7 @@ func (p *packForms) appendLinked(dst []Match, v *verdict, e *ingest.Entry, sc *s
 		m.Account = known.account
 	}
 	switch {
-	case v.found > 0 || r.uses == nil || r.Event == Info || r.Event == Ignore:
+	case len(v.addrs) > 0 || r.uses == nil || r.Event == Info || r.Event == Ignore:
 		dst = append(dst, m)
 	case used == nil && p.early > 0 && !p.strange[r.uses.space()] && t.hold(key, &told, m):
 	default:
@@ -344,7 +344,7 @@ func (p *packForms) appendLinked(dst []Match, v *verdict, e *ingest.Entry, sc *s
 // whose session is not known.
 func (v *verdict) lookUp(addrs []netip.Addr, e *ingest.Entry) {
 	if len(addrs) == 0 {
-		v.found = 0
+		v.addrs = v.addrs[:0]
 	}
 	for i, addr := range addrs {
 		v.add(reading{token{start: len(e.Message) + i}, addr})

@@ -20,6 +20,7 @@ type Set struct {
 	refused  refusals
 	near     nearMisses
 	sessions *sessions
+	textless bool // see OmitText
 }
 
 // group is all that may match the entries of one identifier. What reads them is made
@@ -73,6 +74,11 @@ func Compile(packs ...*Pack) (*Set, error) {
 	}
 	return s, nil
 }
+
+// OmitText has the matches of s carry neither Host nor Account nor Line, for whom they
+// mean nothing: to find and copy them takes a good part of the time of a line that
+// matches. It must be called before s is used.
+func (s *Set) OmitText() { s.textless = true }
 
 // add puts the rules of a pack into the groups of their identifiers.
 func (s *Set) add(index int, p *Pack) {
@@ -170,10 +176,9 @@ func (s *scratch) next(i int) int {
 
 // verdict is what a pack makes of an entry.
 type verdict struct {
-	form   *form   // the first that reads; nil if none does
-	places []place // where it reads what
-	found  int     // how many addresses are read, at most MaxCandidates
-	addrs  [MaxCandidates]reading
+	form   *form     // the first that reads; nil if none does
+	places []place   // where it reads what
+	addrs  []reading // what addresses are read, at most MaxCandidates
 	// asked and trusted say what the pack believes; refused that a form reads the
 	// message, and its rule does not believe where it comes from.
 	asked, trusted, refused bool
@@ -182,6 +187,8 @@ type verdict struct {
 	excepted bool
 	// near says that all conditions of a rule hold but that with the address.
 	near bool
+	// textless is that of the set.
+	textless bool
 }
 
 // place is a text that a form reads: the message or a field. At is where its address
@@ -211,6 +218,7 @@ func valueOf(places []place, i int) ([]byte, bool) {
 // that reads makes the match, unless it is excepted; the addresses are those that
 // any of them reads.
 func (p *packForms) judge(forms []*form, i int, e *ingest.Entry, sc *scratch) (v verdict) {
+	v.addrs, v.textless = sc.addrs[:0], p.set.textless
 	for i = sc.next(i); i >= 0 && i < p.behind; i = sc.next(i + 1) {
 		f := forms[i]
 		if v.form != nil && v.form.rule.Event == Ignore && f.rule.Event != Ignore {
@@ -288,15 +296,14 @@ func (r *compiledRule) cuts(e *ingest.Entry) bool {
 
 // add notes the address of r unless it is known.
 func (v *verdict) add(r reading) {
-	for i := range v.found {
+	for i := range v.addrs {
 		if v.addrs[i].addr == r.addr {
 			v.addrs[i].start = min(v.addrs[i].start, r.start)
 			return
 		}
 	}
-	if v.found < len(v.addrs) {
-		v.addrs[v.found] = r
-		v.found++
+	if len(v.addrs) < MaxCandidates {
+		v.addrs = append(v.addrs, r)
 	}
 }
 
@@ -305,25 +312,27 @@ func (v *verdict) match(e *ingest.Entry, f *fields) Match {
 	r := v.form.rule
 	m := Match{
 		Rule: r.Rule, Event: r.Event, Count: max(1, e.Repeat),
-		Time: e.Time, Received: e.Received, Source: e.Source, Host: string(e.Host),
-		Line: f.evidence(e, v.form.rule), Spoofable: e.Spoofable,
+		Time: e.Time, Received: e.Received, Source: e.Source, Spoofable: e.Spoofable,
 	}
 	if e.Peer.IsValid() {
 		m.Origin = e.Peer.Addr().String()
 	}
-	addrs := v.addrs[:v.found]
 	switch {
-	case len(addrs) == 1:
-		m.Addr = addrs[0].addr
-	case len(addrs) > 1:
-		slices.SortFunc(addrs, func(a, b reading) int { return a.start - b.start })
-		m.Candidates = make([]netip.Addr, len(addrs))
-		for i, r := range addrs {
+	case len(v.addrs) == 1:
+		m.Addr = v.addrs[0].addr
+	case len(v.addrs) > 1:
+		slices.SortFunc(v.addrs, func(a, b reading) int { return a.start - b.start })
+		m.Candidates = make([]netip.Addr, len(v.addrs))
+		for i, r := range v.addrs {
 			m.Candidates[i] = r.addr
 		}
 	}
+	if v.textless {
+		return m
+	}
 	account, _ := valueOf(v.places, r.account)
 	m.Account = string(normalise(account))
+	m.Host, m.Line = string(e.Host), f.evidence(e, v.form.rule)
 	return m
 }
 

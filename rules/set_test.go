@@ -2,9 +2,7 @@ package rules
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -326,6 +324,36 @@ func TestNoMatchCostsNoMemory(t *testing.T) {
 	}
 }
 
+// Without text a match is what it is with it, but for the text, and costs nothing.
+func TestOmitText(t *testing.T) {
+	full, bare := compiled(t, parse(t, doorPack)), compiled(t, parse(t, doorPack))
+	bare.OmitText()
+	var dst []Match
+	for _, msg := range []string{
+		"wrong key of alice from 192.0.2.1:22",
+		"a came by 192.0.2.1 and left b came by 192.0.2.2 and left c",
+		"the door bob",
+		"nothing",
+	} {
+		e := entry("doord", msg)
+		e.Host = []byte("host")
+		want := full.AppendMatches(nil, e)
+		for i := range want {
+			want[i].Rule, want[i].Host, want[i].Account, want[i].Line = nil, "", "", ""
+		}
+		got := bare.AppendMatches(nil, e)
+		for i := range got {
+			got[i].Rule = nil
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", msg, diff)
+		}
+		if n := testing.AllocsPerRun(100, func() { dst = bare.AppendMatches(dst[:0], e) }); n != 0 && len(got) > 0 && !got[0].Ambiguous() {
+			t.Errorf("%s: %v allocations", msg, n)
+		}
+	}
+}
+
 func TestSetIsShared(t *testing.T) {
 	set := compiled(t, parse(t, doorPack))
 	var wg sync.WaitGroup
@@ -346,76 +374,4 @@ func TestSetIsShared(t *testing.T) {
 	if n := set.Refused()[0].N; n != 4*100 {
 		t.Errorf("%d refused, want 400", n)
 	}
-}
-
-// Whatever a form reads, the prefilter lets pass.
-func TestPrefilterIsSound(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	var forms []*form
-	var messages []string
-	for len(forms) < 400 {
-		pattern, msg := randomPattern(r)
-		exprs, err := randomGrammar.translate(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		messages = append(messages, msg, msg+msg+msg+msg)
-		for _, expr := range exprs {
-			f := &form{expr: expr, halves: new(halves)}
-			f.ready()
-			forms = append(forms, f)
-		}
-	}
-	g := &group{forms: forms, prefilter: newPrefilter(forms)}
-	g.scratch.New = func() any { return &scratch{candidates: make([]uint64, (len(forms)+63)/64)} }
-	var s scratch
-	read := 0
-	for _, msg := range messages {
-		found := g.search([]byte(msg))
-		s.reset([]byte(msg))
-		for i, f := range forms {
-			if len(f.readings(&s)) == 0 {
-				continue
-			}
-			read++
-			if found == nil || found.candidates[i/64]&(1<<(i%64)) == 0 {
-				t.Fatalf("form %d reads %q and is no candidate", i, msg)
-			}
-		}
-		if found != nil {
-			clear(found.candidates)
-			g.scratch.Put(found)
-		}
-	}
-	if read < 200 {
-		t.Errorf("%d readings: the test tests little", read)
-	}
-}
-
-// The prefilter finds every text wherever it stands, among others and across the
-// pieces that it reads in step.
-func FuzzPrefilter(f *testing.F) {
-	f.Add("abcdefgh,bcd,d,cdefghijkl", "xxabcdefghijklxx")
-	f.Add("abcdefghi|ef|g,bcd|cde", "xxabcdefg")
-	f.Add("aaaa,aaab,aa", strings.Repeat("a", 50)+"b")
-	f.Fuzz(func(t *testing.T, texts, msg string) {
-		var forms []*form
-		for text := range strings.SplitSeq(texts, ",") {
-			if c := choice(strings.Split(text, "|")); !slices.Contains(c, "") {
-				forms = append(forms, &form{holds: []choice{c}})
-			}
-		}
-		if len(forms) > 100 {
-			return
-		}
-		g := &group{forms: forms, prefilter: newPrefilter(forms)}
-		g.scratch.New = func() any { return &scratch{candidates: make([]uint64, (len(forms)+63)/64)} }
-		found := g.search([]byte(msg))
-		for i, texts := range windows(forms) {
-			got := found != nil && found.candidates[i/64]&(1<<(i%64)) != 0
-			if want := slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(msg, text) }); got != want {
-				t.Errorf("%q in %q: found %t, want %t", texts, msg, got, want)
-			}
-		}
-	})
 }

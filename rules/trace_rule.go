@@ -59,7 +59,7 @@ func (t *tracedRule) explain(e *ingest.Entry, missing map[*form]string) RuleTrac
 	out := RuleTrace{Rule: t.Rule, Fate: Unread}
 	v := t.judge(e)
 	span := t.addressed(e)
-	for _, r := range v.addrs[:v.found] {
+	for _, r := range v.addrs {
 		span.Start, span.End, span.Addr = r.start, r.end, r.addr
 		out.Reads = append(out.Reads, span)
 	}

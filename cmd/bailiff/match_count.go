@@ -38,6 +38,7 @@ func (f *flags) count(cmd *cobra.Command, set *rules.Set, in io.Reader, opt stre
 	if err != nil {
 		return err
 	}
+	set.OmitText()
 	start := time.Now()
 	var t totals
 	byRule := make(map[*rules.Rule]uint64)
