@@ -18,6 +18,7 @@ type sample struct {
 	Field      fieldTable
 	Addr       string
 	Account    *string
+	Count      *int
 	Match      *bool
 	Ambiguous  bool
 	Identifier string
@@ -85,6 +86,8 @@ func (s *sample) run(set *Set, r *compiledRule, identifiers []string) error {
 		return hinted{fmt.Sprintf("sample %q has address %s, and the sample says none", text, m.Addr), fmt.Sprintf("addr = %q", m.Addr)}
 	case s.Account != nil && m.Account != *s.Account:
 		return fmt.Errorf("sample %q has account %q, not %q", text, m.Account, *s.Account)
+	case s.Count != nil && m.Count != *s.Count:
+		return fmt.Errorf("sample %q counts as %d, not as %d", text, m.Count, *s.Count)
 	}
 	return nil
 }

@@ -169,6 +169,8 @@ func (r *ruleFile) places(c *compiledRule, bad func(string, error)) {
 			switch c.askedBy[i] {
 			case "account":
 				what = "the account"
+			case "count":
+				kind, what = "int", "the number"
 			case "bind", "session":
 				kind = "int"
 			}

@@ -47,6 +47,7 @@ type compiledRule struct {
 	captures    []string // the placeholders it wants to know besides the address
 	askedBy     []string // the key that asks for each
 	account     int      // which of them names the account; -1: none
+	count       int      // which says how many lines the line stands for; -1: none
 	unless      []exception
 	binds, uses *link
 	ends        bool // the session, after use
@@ -96,7 +97,7 @@ type ruleFile struct {
 	Unless                        map[string]oneOrMore
 	Bind, Session                 oneOrMore
 	End                           bool
-	Account                       string
+	Account, Count                string
 	Sample                        []sample
 }
 
@@ -184,8 +185,8 @@ var keys = map[string][]string{
 	"":            {"pack", "rule"},
 	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "session_time", "session_early", "match", "types", "define", "guaranteed"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
-	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "bind", "session", "end", "sample"},
-	"rule.sample": {"before", "line", "field", "addr", "account", "match", "ambiguous", "identifier"},
+	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "count", "bind", "session", "end", "sample"},
+	"rule.sample": {"before", "line", "field", "addr", "account", "count", "match", "ambiguous", "identifier"},
 }
 
 // unknownKeys notes the keys that have no meaning. The decoder takes a key in any
@@ -334,7 +335,10 @@ func (r *ruleFile) compile(p *problems, at string, f *packFile, g *grammar) *com
 	if !p.shipped {
 		c.file = r
 	}
-	c.account = c.capture(r.Account, "account")
+	c.account, c.count = c.capture(r.Account, "account"), c.capture(r.Count, "count")
+	if kinds := r.kinds(g, r.Count); r.Count != "" && slices.ContainsFunc(kinds, func(kind string) bool { return kind != "int" }) {
+		bad("count", hinted{fmt.Sprintf("<%s> is not always a number", r.Count), fmt.Sprintf("write <%s:int>", r.Count)})
+	}
 	checkUnits(r.Unit, func(err error) { bad("unit", err) })
 	if r.Cut != nil {
 		c.cut = atLeastOne(r.Cut, "cut", bad)

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 
 	"bailiff/ingest"
@@ -333,8 +334,18 @@ func (v *verdict) match(e *ingest.Entry, f *fields) Match {
 	account, _ := valueOf(v.places, r.account)
 	m.Account = string(normalise(account))
 	m.Host, m.Line = string(e.Host), f.evidence(e, v.form.rule)
+	if told, ok := valueOf(v.places, r.count); ok {
+		n, err := strconv.Atoi(string(told))
+		if err != nil {
+			n = MaxCount // more digits than a number has
+		}
+		m.Count *= min(max(n, 1), MaxCount)
+	}
 	return m
 }
+
+// MaxCount is how many lines one line stands for at most, by its own words.
+const MaxCount = 1000
 
 // evidence is what is kept of a message.
 func evidence(msg []byte) string { return string(msg[:min(len(msg), MaxEvidence)]) }

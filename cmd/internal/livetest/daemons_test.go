@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,7 +102,8 @@ func (l *lab) serve(unit string, port int, name string, args ...string) {
 		}
 		_ = cmd.Wait()
 		if said, err := os.ReadFile(out.Name()); l.Failed() {
-			l.Logf("%s said %v:\n%s", name, err, said)
+			logged, _ := exec.Command("journalctl", "-q", "-D", l.journal.Dir, "-o", "short").Output()
+			l.Logf("%s said %v:\n%s%s", name, err, said, logged)
 		}
 	})
 	Eventually(l, fmt.Sprintf("%s to listen on %d", name, port), func() bool {
@@ -155,7 +157,7 @@ func (l *lab) talk(c *textproto.Conn, lines ...[2]string) {
 func TestDaemons(t *testing.T) {
 	nfttest.Need(t)
 	const refusals = 3
-	for _, d := range daemonsUnderTest {
+	for _, d := range slices.Concat(daemonsUnderTest, mailDaemons) {
 		t.Run(d.name, func(t *testing.T) {
 			nfttest.Fresh(t)
 			nfttest.Address(t, daemonHost+"/24")

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -198,7 +200,21 @@ func (u Unit) Start(cmd *exec.Cmd) error {
 	return cmd.Start()
 }
 
-// Kill ends every process of the unit.
+// Kill ends every process of the unit, and returns when none is left. It does not
+// use cgroup.kill: Linux 6.18 kills as well what is started in the cgroup later.
 func (u Unit) Kill() error {
-	return os.WriteFile(filepath.Join(u.dir, "cgroup.kill"), []byte("1"), 0)
+	for {
+		procs, err := os.ReadFile(filepath.Join(u.dir, "cgroup.procs"))
+		if err != nil || len(procs) == 0 {
+			return err
+		}
+		for field := range strings.FieldsSeq(string(procs)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				return err
+			}
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone by now
+		}
+		runtime.Gosched()
+	}
 }
