@@ -129,7 +129,7 @@ func TestDefault(t *testing.T) {
 	if d := diff(want, parseGood(t, "empty.toml")); d != "" {
 		t.Errorf("an empty file (-want +got):\n%s", d)
 	}
-	if _, err := Default().Resolve([]string{"sshd", "asterisk"}); err != nil {
+	if _, err := Default().Resolve([]string{"sshd", "asterisk"}, nil); err != nil {
 		t.Error(err)
 	}
 }

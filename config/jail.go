@@ -9,7 +9,8 @@ import (
 	"bailiff/decide"
 )
 
-// Others, among the packs of a jail, stands for every pack that no jail names.
+// Others, among the packs of a jail, stands for every pack that no jail names and that
+// is not optional.
 const Others = "*"
 
 // builtinJails are the jails of a file that names none.

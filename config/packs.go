@@ -34,9 +34,9 @@ func homes(all *table) map[string][]string {
 
 // Resolve returns the configuration for these packs: what names a pack that is not
 // there is an error, also in a jail that is not enabled, as a typing mistake does
-// not get better by waiting; and Others is replaced by the packs it stands for,
-// in the order of packs. The error is an Errors.
-func (c *Config) Resolve(packs []string) (*Config, error) {
+// not get better by waiting; and Others is replaced by those of common that it
+// stands for, in their order. The error is an Errors.
+func (c *Config) Resolve(packs, common []string) (*Config, error) {
 	var errs []*Error
 	missing := func(pack, key, at string) {
 		file := c.File
@@ -68,7 +68,7 @@ func (c *Config) Resolve(packs []string) (*Config, error) {
 	if err := sorted(errs); err != nil {
 		return nil, err
 	}
-	others := slices.DeleteFunc(slices.Clone(packs), func(p string) bool { return named[p] })
+	others := slices.DeleteFunc(slices.Clone(common), func(p string) bool { return named[p] })
 	out := *c
 	out.Jails = slices.Clone(c.Jails)
 	for i := range out.Jails {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func TestResolveNamesTheUnknownPack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Resolve([]string{"sshd", "asterisk"})
+	_, err = c.Resolve([]string{"sshd", "asterisk"}, nil)
 	want := `b.toml:4: jail.a.packs: there is no pack "asterix"
 b.toml:5: jail.a.packs: there is no pack "qqqqq"
 b.toml:7: pack.ssh: there is no pack "ssh"`
@@ -25,13 +26,14 @@ b.toml:7: pack.ssh: there is no pack "ssh"`
 	if !errors.As(err, &errs) || errs.Hint() != "did you mean \"asterisk\"?\nbailiff rules lists them\ndid you mean \"sshd\"?" {
 		t.Errorf("hints: %q", errs.Hint())
 	}
-	_, err = Default().Resolve([]string{"sshd"})
+	_, err = Default().Resolve([]string{"sshd"}, nil)
 	if !strings.Contains(fmt.Sprint(err), "built-in configuration: jail.pbx.packs") {
 		t.Errorf("Resolve of the built-in configuration = %v", err)
 	}
 }
 
-// "*" is every pack that no jail names, whichever jail says it.
+// "*" is every pack that no jail names, whichever jail says it, but for optional
+// ones ("probes").
 func TestOthers(t *testing.T) {
 	known := []string{"door", "gate", "sshd", "wall"}
 	for _, c := range []struct {
@@ -39,6 +41,7 @@ func TestOthers(t *testing.T) {
 		want      map[string][]string
 	}{
 		{"alone", "[jail.a]\npacks = ['*']\n", map[string][]string{"a": known}},
+		{"an optional one that is named", "[jail.a]\npacks = ['*', 'probes']\n", map[string][]string{"a": append(slices.Clone(known), "probes")}},
 		{"beside others", "[jail.a]\npacks = ['sshd']\n[jail.b]\npacks = ['gate', '*', 'sshd']\n", map[string][]string{
 			"a": {"sshd"}, "b": {"gate", "door", "wall", "sshd"},
 		}},
@@ -54,7 +57,7 @@ func TestOthers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := conf.Resolve(known)
+			r, err := conf.Resolve(append(known, "probes"), known)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -49,6 +49,11 @@ func (l *Library) Names() []string {
 	return names
 }
 
+// Common returns the names of the packs that are not optional, sorted.
+func (l *Library) Common() []string {
+	return slices.DeleteFunc(l.Names(), func(name string) bool { return l.Pack(name).Optional })
+}
+
 // Pack returns the pack of a name, or nil.
 func (l *Library) Pack(name string) *Pack {
 	if i := l.index(name); i >= 0 {
@@ -179,7 +184,7 @@ func (h *packHead) inherit(base *Pack, p *problems) {
 		})
 	}
 	b := base.head
-	h.Name, h.Description, h.Version, h.Needs = b.Name, b.Description, b.Version, b.Needs
+	h.Name, h.Description, h.Version, h.Needs, h.Optional = b.Name, b.Description, b.Version, b.Needs, b.Optional
 	if h.Evidence == "" {
 		h.Evidence = b.Evidence
 	}

@@ -21,6 +21,8 @@ type Pack struct {
 	Name, Description, File string
 	// Version rises with each change of the pack; 0 if it states none.
 	Version int
+	// Optional packs are judged only by jails that name them.
+	Optional bool
 	// Needs says what must be switched on at the daemon for the pack to see
 	// anything; empty if nothing must.
 	Needs string
@@ -74,6 +76,7 @@ type packHead struct {
 	Disable           []string
 	Needs, Evidence   string
 	Cut               int
+	Optional          bool
 	SessionTime       string `toml:"session_time"`
 	SessionEarly      string `toml:"session_early"`
 	Match             struct {
@@ -183,7 +186,7 @@ func decodeError(file string, err error) *Error {
 // keys are the known keys of each table.
 var keys = map[string][]string{
 	"":            {"pack", "rule"},
-	"pack":        {"name", "description", "version", "extends", "disable", "needs", "evidence", "cut", "session_time", "session_early", "match", "types", "define", "guaranteed"},
+	"pack":        {"name", "description", "version", "optional", "extends", "disable", "needs", "evidence", "cut", "session_time", "session_early", "match", "types", "define", "guaranteed"},
 	"pack.match":  {"identifier", "unit", "uid", "any_unit"},
 	"rule":        {"name", "event", "service", "witness", "per_attempt", "weight", "evidence", "cut", "identifier", "unit", "pattern", "regex", "field", "unless", "account", "count", "bind", "session", "end", "sample"},
 	"rule.sample": {"before", "line", "field", "addr", "account", "count", "match", "ambiguous", "identifier"},
@@ -217,7 +220,7 @@ var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 func (f *packFile) pack(p *problems) *Pack {
 	pack := &Pack{
 		Name: f.Pack.Name, Description: f.Pack.Description, File: p.file,
-		Version: f.Pack.Version, Needs: strings.TrimSpace(f.Pack.Needs), head: f.Pack, origin: p.origin,
+		Version: f.Pack.Version, Optional: f.Pack.Optional, Needs: strings.TrimSpace(f.Pack.Needs), head: f.Pack, origin: p.origin,
 	}
 	if f.Pack.Version < 0 {
 		p.add("pack.version", "", fmt.Errorf("version %d is negative", f.Pack.Version))

@@ -92,7 +92,7 @@ func (r *checkReport) configuration(path string) {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s hides a newer pack: it is version %d of %s, and version %d is shipped (bailiff rules show --source %s)",
 			s.File, s.Version, s.Pack, s.Shipped, s.Pack))
 	}
-	if _, err := c.Resolve(library.Names()); err != nil {
+	if _, err := c.Resolve(library.Names(), library.Common()); err != nil {
 		r.errs = append(r.errs, err)
 	}
 }

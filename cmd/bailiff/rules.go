@@ -85,6 +85,7 @@ func (f *flags) configured() (*rules.Library, error) {
 type packShown struct {
 	Name        string      `json:"name"`
 	Version     int         `json:"version"`
+	Optional    bool        `json:"optional"`
 	Description string      `json:"description"`
 	File        string      `json:"file"`
 	Needs       string      `json:"needs,omitempty"`
@@ -105,7 +106,7 @@ type ruleShown struct {
 
 func showPack(p *rules.Pack) packShown {
 	s := packShown{
-		Name: p.Name, Version: p.Version, Description: p.Description, File: p.File, Needs: p.Needs,
+		Name: p.Name, Version: p.Version, Optional: p.Optional, Description: p.Description, File: p.File, Needs: p.Needs,
 		Identifiers: p.Identifiers(), Units: p.Units(),
 	}
 	for _, r := range p.Rules {
@@ -156,8 +157,12 @@ func (f *flags) showPack(cmd *cobra.Command, name string) error {
 	if len(s.Units) > 0 {
 		believed = strings.Join(s.Units, " ")
 	}
-	fmt.Fprintf(out, "%s, version %d: %s\n\nfile      %s\nreads     %s\nbelieves  %s\n",
-		s.Name, s.Version, admin.Safe(s.Description), s.File, strings.Join(s.Identifiers, " "), believed)
+	version := fmt.Sprintf("version %d", s.Version)
+	if s.Optional {
+		version += ", optional"
+	}
+	fmt.Fprintf(out, "%s, %s: %s\n\nfile      %s\nreads     %s\nbelieves  %s\n",
+		s.Name, version, admin.Safe(s.Description), s.File, strings.Join(s.Identifiers, " "), believed)
 	for i, line := range strings.Split(s.Needs, "\n") {
 		switch {
 		case s.Needs == "":

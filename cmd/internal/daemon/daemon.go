@@ -212,7 +212,7 @@ func readLaw(c *config.Config) (law, error) {
 	if err != nil {
 		return law{}, err
 	}
-	if c, err = c.Resolve(library.Names()); err != nil {
+	if c, err = c.Resolve(library.Names(), library.Common()); err != nil {
 		return law{}, err
 	}
 	l := law{config: c, packs: used(library.Packs, c), decide: c.Decide()}
