@@ -47,8 +47,9 @@ live: test-packages
 race: test-packages
 	@BAILIFF_REQUIRE=all $(GO) test -race -timeout 20m -exec '$(SUDO) env PATH=$(PATH):/usr/sbin:/sbin BAILIFF_REQUIRE=all' ./...
 
-# Every fuzz target for FUZZTIME.
+# Every fuzz target for FUZZTIME, and ten times the usual attack on every rule.
 fuzz:
+	@BAILIFF_ATTACK_LINES=100000 $(GO) test -run '^TestAttack$$' ./rules
 	@for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
