@@ -64,7 +64,11 @@ func (s *sample) run(set *Set, r *compiledRule, identifiers []string) error {
 		if !wanted {
 			return nil
 		}
-		return hinted{fmt.Sprintf("sample %q matches nothing", text), "compare it with the pattern letter by letter"}
+		remedy := "compare it with the pattern letter by letter"
+		if read := string(e.Message); read != s.Line {
+			remedy = fmt.Sprintf("it is cleaned before it is read; compare %q with the pattern letter by letter", read)
+		}
+		return hinted{fmt.Sprintf("sample %q matches nothing", text), remedy}
 	}
 	m := &matches[0]
 	switch {
@@ -94,9 +98,9 @@ func (s *sample) run(set *Set, r *compiledRule, identifiers []string) error {
 
 // sampleEntry is a line of the one process that writes a sample.
 func sampleEntry(identifier, line string) *ingest.Entry {
-	return &ingest.Entry{
-		Source: "sample", Identifier: []byte(identifier), Message: []byte(line), ProcID: []byte("1"), UID: -1, PID: -1, Repeat: 1,
-	}
+	e := &ingest.Entry{Source: "sample", Identifier: []byte(identifier), ProcID: []byte("1"), UID: -1, PID: -1}
+	e.SetMessage([]byte(line))
+	return e
 }
 
 // precede has the set read what comes before the sample, each line under the first

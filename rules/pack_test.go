@@ -128,6 +128,7 @@ func TestCheck(t *testing.T) {
 		want         []string
 	}{
 		{"right", "line = \"" + line + "\"\naddr = \"192.0.2.1\"\naccount = \"bob\"", nil},
+		{"cleaned", `line = "[2026-11-23 01:39:42] #033[1mx "`, []string{`16: rule wrong-key: sample "[2026-11-23 01:39:42] #033[1mx " matches nothing; it is cleaned before it is read; compare "x" with the pattern letter by letter`}},
 		{"matches nothing", `line = "x"`, []string{`16: rule wrong-key: sample "x" matches nothing; compare it with the pattern letter by letter`}},
 		{"must not match", "line = \"" + line + "\"\nmatch = false", []string{`16: rule wrong-key: sample "` + line + `" matches, and must not`}},
 		{"does not match", "line = \"x\"\nmatch = false", nil},
