@@ -103,6 +103,9 @@ func sampleEntry(identifier, line string) *ingest.Entry {
 	return e
 }
 
+// message is the line as it is read.
+func (s *sample) message() string { return string(sampleEntry("", s.Line).Message) }
+
 // precede has the set read what comes before the sample, each line under the first
 // identifier under which it means something. It returns the last that means nothing.
 func (s *sample) precede(set *Set, identifiers []string) (silent string) {

@@ -126,7 +126,7 @@ func (l *linter) reached(r *compiledRule, own []*shape) map[string]bool {
 		if s.Match != nil && !*s.Match {
 			continue
 		}
-		if j := slices.IndexFunc(own, func(sh *shape) bool { return sh.texts(s.Line) != nil }); j >= 0 {
+		if j := slices.IndexFunc(own, func(sh *shape) bool { return sh.texts(s.message()) != nil }); j >= 0 {
 			out[own[j].source] = true
 		}
 	}

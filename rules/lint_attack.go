@@ -74,7 +74,7 @@ func (s *sample) imitates(own []*shape) bool {
 		}
 	}
 	if s.Match != nil && !*s.Match { // which part is the client's, no pattern tells
-		return len(addresses(s.Line)) > 1 || slices.ContainsFunc(literals, func(text string) bool { return strings.Count(s.Line, text) > 1 })
+		return len(addresses(s.message())) > 1 || slices.ContainsFunc(literals, func(text string) bool { return strings.Count(s.message(), text) > 1 })
 	}
 	return slices.ContainsFunc(own, func(shape *shape) bool {
 		return slices.ContainsFunc(shape.clientTexts(s), func(text string) bool {
@@ -110,7 +110,7 @@ func (s *shape) clientTexts(of *sample) []string {
 			}
 		}
 	}
-	add(s, of.Line)
+	add(s, of.message())
 	for _, f := range s.fields {
 		value, _ := of.Field.Field(f.name)
 		for _, s := range f.shapes {

@@ -89,7 +89,7 @@ func (p *Pack) shapes() []*shape {
 		}
 		for _, s := range out[begin:] {
 			s.fields = fields
-			s.learn(usual, func(s *sample) string { return s.Line })
+			s.learn(usual, (*sample).message)
 		}
 	}
 	for _, s := range out {
