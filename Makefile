@@ -10,7 +10,7 @@ DESTDIR ?=
 VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 
 BUILD_PACKAGES := gcc libc6-dev libsystemd-dev
-LIVE_PACKAGES  := dovecot-imapd dropbear-bin nginx-light openssh-server postfix vsftpd
+LIVE_PACKAGES  := dovecot-imapd dropbear-bin kamailio nginx-light openssh-server postfix vsftpd
 TEST_PACKAGES  := $(BUILD_PACKAGES) $(LIVE_PACKAGES) iproute2 nftables openssh-client rsyslog systemd util-linux
 FUZZTIME ?= 20s
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,7 +108,7 @@ func (l *lab) serve(unit string, port int, name string, args ...string) {
 		}
 	})
 	Eventually(l, fmt.Sprintf("%s to listen on %d", name, port), func() bool {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		c, err := net.Dial("tcp", net.JoinHostPort(daemonHost, strconv.Itoa(port)))
 		if err == nil {
 			c.Close()
 		}
@@ -120,7 +121,7 @@ func (l *lab) dial(port int) *textproto.Conn {
 	l.Helper()
 	var c net.Conn
 	var err error
-	l.guesser.Do(l, func() { c, err = net.DialTimeout("tcp", fmt.Sprintf("%s:%d", daemonHost, port), Patience) })
+	l.guesser.Do(l, func() { c, err = net.DialTimeout("tcp", net.JoinHostPort(daemonHost, strconv.Itoa(port)), Patience) })
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -157,10 +158,10 @@ func (l *lab) talk(c *textproto.Conn, lines ...[2]string) {
 func TestDaemons(t *testing.T) {
 	nfttest.Need(t)
 	const refusals = 3
-	for _, d := range slices.Concat(daemonsUnderTest, mailDaemons) {
+	for _, d := range slices.Concat(daemonsUnderTest, mailDaemons, sipDaemons) {
 		t.Run(d.name, func(t *testing.T) {
 			nfttest.Fresh(t)
-			nfttest.Address(t, daemonHost+"/24")
+			nfttest.Address(t, daemonHost+"/24", "2001:db8::10/64")
 			l := &lab{T: t, dir: publicDir(t), journal: journaltest.Start(t), guesser: nfttest.NewHost(t, "guesser", guesser)}
 			d.start(l)
 			b := newBailiff(t, fmt.Sprintf("[jail.j]\npacks = [\"%s\"]\nmax_retry = 100\n", strings.Join(append(d.packs, marked), `", "`)))
