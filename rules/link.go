@@ -368,9 +368,20 @@ func (p *packForms) known(r *compiledRule, e *ingest.Entry, sc *scratch) []netip
 // pack. It may be called at any time.
 func (s *Set) Sessions() []SessionCount { return s.sessions.counts() }
 
-// Inherit has s go on with the sessions of a set that it replaces, and with the
-// counts of them. It must be called before s is used; old may still be.
+// Inherit has s go on with the sessions of a set that it replaces, and with what that
+// has counted: sessions, refusals and near misses. It must be called before s is
+// used; old may still be.
 func (s *Set) Inherit(old *Set) {
+	for _, r := range old.Refused() {
+		if i := slices.IndexFunc(s.refused.packs, func(own Refusal) bool { return own.Pack == r.Pack }); i >= 0 {
+			s.refused.packs[i] = r
+		}
+	}
+	for _, n := range old.NearMisses() {
+		if i := slices.IndexFunc(s.near.packs, func(own NearMiss) bool { return own.Pack == n.Pack }); i >= 0 {
+			s.near.packs[i] = n
+		}
+	}
 	for _, c := range s.sessions.counts() {
 		old.sessions.known(c.Pack)
 	}

@@ -12,7 +12,7 @@ import (
 // many, of a kind that was not there before, are a daemon that changed its words.
 type NearMiss struct {
 	Pack string
-	// N counts them since Compile.
+	// N counts them since Compile, and those of a set whose counts were inherited.
 	N uint64
 	// Line is one of them, of the later half; it is raw and capped like
 	// Match.Line.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +31,26 @@ func TestNearMisses(t *testing.T) {
 	}
 	want := []NearMiss{{Pack: "door", N: 4, Line: "wrong key of alice from 198.51.100.7:5061 and on"}}
 	if diff := cmp.Diff(want, s.NearMisses()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A reload forgets no count of the packs that it keeps.
+func TestCountsAreInherited(t *testing.T) {
+	gate := parse(t, strings.Replace(doorPack, `"door"`, `"gate"`, 1))
+	old := compiled(t, parse(t, doorPack), gate)
+	for _, unit := range []string{"doord.service", "evil.service"} {
+		for _, line := range []string{"wrong key of alice from nowhere", "wrong key of alice from 198.51.100.7:5061"} {
+			old.AppendMatches(nil, &ingest.Entry{Identifier: []byte("doord"), Message: []byte(line), Vouched: true, Unit: []byte(unit)})
+		}
+	}
+	next := compiled(t, gate)
+	next.Inherit(old)
+	if diff := cmp.Diff([]NearMiss{{Pack: "gate", N: 1, Line: "wrong key of alice from nowhere"}}, next.NearMisses()); diff != "" {
+		t.Error(diff)
+	}
+	want := []Refusal{{Pack: "gate", N: 1, Unit: "evil.service", Line: "wrong key of alice from 198.51.100.7:5061"}}
+	if diff := cmp.Diff(want, next.Refused()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -68,7 +68,7 @@ func checkUnits(units []string, bad func(error)) {
 // from elsewhere than its daemon.
 type Refusal struct {
 	Pack string
-	// N counts them since Compile.
+	// N counts them since Compile, and those of a set whose counts were inherited.
 	N uint64
 	// Unit, UID and Line are of the latest; Line is raw and capped like
 	// Match.Line.

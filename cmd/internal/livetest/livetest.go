@@ -23,7 +23,7 @@ import (
 
 // Patience is how long anything may take before a test gives up on it. It is a
 // bound on hanging, not a claim of speed.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // Bailiff is one configured bailiff, which may be started, stopped, killed and
 // started again on the same state. Its methods fail the test.
