@@ -44,26 +44,8 @@ func TestStructuredDaemon(t *testing.T) {
 	nfttest.Need(t)
 	nfttest.Fresh(t)
 	j := journaltest.Start(t)
-	b := newBailiff(t, "")
-	pack := filepath.Join(b.Dir, "rules.d", "gate.toml")
-	write := func(text string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(pack), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(pack, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(gate)
-	b.Configure(fmt.Sprintf("rules_dir = %q\n[jail.gate]\npacks = [\"gate\"]\n", filepath.Dir(pack)))
-	b.Start()
-
-	conn, err := net.Dial("unixgram", "/run/systemd/journal/socket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	b, write := startWithPack(t, "gate", gate)
+	conn := nativeJournal(t)
 	say := func(fields ...string) {
 		t.Helper()
 		if _, err := fmt.Fprintln(conn, strings.Join(append(fields, "SYSLOG_IDENTIFIER=gated"), "\n")); err != nil {
@@ -94,7 +76,7 @@ func TestStructuredDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	match := exec.Command(b.Binary, "match", "--json", "--pack", pack, "-")
+	match := exec.Command(b.Binary, "match", "--json", "--pack", filepath.Join(b.Dir, "rules.d", "gate.toml"), "-")
 	match.Stdin = bytes.NewReader(export)
 	out, err := match.Output()
 	if err != nil {
@@ -105,4 +87,36 @@ func TestStructuredDaemon(t *testing.T) {
 			t.Errorf("%d matches with %s in the export, want %d\n%s", got, text, n, out)
 		}
 	}
+}
+
+// startWithPack starts a bailiff whose one jail judges a pack, and returns it with
+// what changes the pack's file.
+func startWithPack(t *testing.T, name, text string) (b *Bailiff, write func(text string)) {
+	t.Helper()
+	b = newBailiff(t, "")
+	dir := filepath.Join(b.Dir, "rules.d")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write = func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name+".toml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(text)
+	b.Configure(fmt.Sprintf("rules_dir = %q\n[jail.%s]\npacks = [%q]\n", dir, name, name))
+	b.Start()
+	return b, write
+}
+
+// nativeJournal connects to journald by its own protocol.
+func nativeJournal(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("unixgram", "/run/systemd/journal/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }

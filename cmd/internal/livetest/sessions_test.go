@@ -3,9 +3,6 @@ package livetest
 import (
 	"encoding/json"
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,26 +37,8 @@ func TestSessions(t *testing.T) {
 	nfttest.Need(t)
 	nfttest.Fresh(t)
 	journaltest.Start(t)
-	b := newBailiff(t, "")
-	pack := filepath.Join(b.Dir, "rules.d", "dir.toml")
-	write := func(text string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(pack), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(pack, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(dir)
-	b.Configure(fmt.Sprintf("rules_dir = %q\n[jail.dir]\npacks = [\"dir\"]\n", filepath.Dir(pack)))
-	b.Start()
-
-	conn, err := net.Dial("unixgram", "/run/systemd/journal/socket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	b, write := startWithPack(t, "dir", dir)
+	conn := nativeJournal(t)
 	say := func(format string, args ...any) {
 		t.Helper()
 		if _, err := fmt.Fprintf(conn, "MESSAGE="+format+"\nSYSLOG_IDENTIFIER=dird\n", args...); err != nil {
