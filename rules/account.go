@@ -1,7 +1,7 @@
 package rules
 
 import (
-	"slices"
+	"bytes"
 	"strings"
 )
 
@@ -28,11 +28,8 @@ func accountName(name []byte) []byte {
 		}
 		s = s[min(i+1, len(s)):]
 	}
-	if i := slices.Index(s, '<'); i >= 0 {
-		s = s[i+1:]
-		if j := slices.Index(s, '>'); j >= 0 {
-			s = s[:j]
-		}
+	if _, behind, ok := bytes.Cut(s, []byte("<")); ok {
+		s, _, _ = bytes.Cut(behind, []byte(">"))
 	}
 	if user, ok := uriUser(s); ok {
 		name = user
@@ -40,22 +37,19 @@ func accountName(name []byte) []byte {
 	return name
 }
 
+// schemes are those of telephones.
+var schemes = []string{"sip:", "sips:", "tel:"}
+
 // uriUser returns what stands between the scheme and the host.
 func uriUser(uri []byte) ([]byte, bool) {
-	i := slices.Index(uri, ':')
-	if i < 0 {
-		return nil, false
-	}
-	switch strings.ToLower(string(uri[:i])) {
-	case "sip", "sips", "tel":
-	default:
-		return nil, false
-	}
-	user := uri[i+1:]
-	for j, b := range user {
-		if b == '@' || b == ';' || b == '?' || b == '>' {
-			return user[:j], true
+	for _, scheme := range schemes {
+		if n := len(scheme); len(uri) >= n && strings.EqualFold(string(uri[:n]), scheme) {
+			user := uri[n:]
+			if i := bytes.IndexAny(user, "@;?>"); i >= 0 {
+				user = user[:i]
+			}
+			return user, true
 		}
 	}
-	return user, true
+	return nil, false
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 )
 
@@ -43,16 +44,25 @@ func (t token) withoutPort(msg []byte) (token, bool) {
 }
 
 // letters are the bytes that make a name or a number of what they stand
-// beside; hexes may stand within an address.
-var letters, hexes = func() (l, h [256]bool) {
-	for _, b := range []byte("0123456789abcdefABCDEF:.") {
-		h[b] = true
-	}
+// beside.
+var letters = func() (l [256]bool) {
 	for b := range 256 {
 		l[b] = '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z' || b == '_' || b >= 0x80
 	}
-	return l, h
+	return l
 }()
+
+// weights are what the bytes that may stand within an address add to the weight of a
+// run of them, which so tells how many of each kind there are; 0 of all others.
+var weights = func() (w [256]uint64) {
+	for _, b := range []byte("0123456789abcdefABCDEF") {
+		w[b] = 1
+	}
+	w['.'], w[':'] = dot, colon
+	return w
+}()
+
+const dot, colon = 1 << 20, 1 << 40
 
 const (
 	// longestInterface is IFNAMSIZ of Linux without the NUL.
@@ -98,31 +108,39 @@ func (p *positions) at(i, low int) (token, bool) {
 // or dot of it stands behind floor.
 func (p *positions) scan(floor int) {
 	msg, end := p.msg, p.scanned
-	for end-8 >= floor && !separated(binary.LittleEndian.Uint64(msg[end-8:end])) {
+	for end-8 >= floor {
+		if behind := separated(binary.LittleEndian.Uint64(msg[end-8:])); behind < 8 {
+			end -= behind
+			break
+		}
 		end -= 8
 	}
-	for end > floor && msg[end-1] != '.' && msg[end-1] != ':' {
+	for end > floor && weights[msg[end-1]] < dot {
 		end--
 	}
 	p.scanned = end
 	if end == floor {
 		return
 	}
-	begin, colons, dots := end, 0, 0
-	for begin > 0 && hexes[msg[begin-1]] {
-		begin--
-		switch msg[begin] {
-		case ':':
-			colons++
-		case '.':
-			dots++
+	begin, weight := end, uint64(0)
+	for begin > 0 {
+		w := weights[msg[begin-1]]
+		if w == 0 {
+			break
 		}
+		weight += w
+		begin--
 	}
-	for end < len(msg) && hexes[msg[end]] {
+	for end < len(msg) && weights[msg[end]] != 0 {
 		end++
 	}
 	p.scanned = begin
+	colons, dots := weight/colon, weight%colon/dot
 	if colons >= 2 && p.add6(begin, end, dots > 0) || dots < 3 {
+		return
+	}
+	if colons == 0 {
+		p.add4(begin, end)
 		return
 	}
 	for end > begin {
@@ -135,11 +153,13 @@ func (p *positions) scan(floor int) {
 	}
 }
 
-// separated says that one of eight bytes is a colon or a dot.
-func separated(w uint64) bool {
-	const low, high = 0x0101010101010101, 0x8080808080808080
-	colon, dot := w^low*':', w^low*'.' // which makes them 0
-	return ((colon-low)&^colon|(dot-low)&^dot)&high != 0
+// separated returns how many of the eight bytes of w are behind its last colon or dot,
+// 8 if it has neither.
+func separated(w uint64) int {
+	const ones, most = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
+	c, d := w^ones*':', w^ones*'.' // which makes them 0
+	others := (c&most+most|c)&(d&most+most|d) | most
+	return bits.LeadingZeros64(^others) / 8
 }
 
 // add6 adds msg[begin:end], which holds two colons or more, if it may be an IPv6

@@ -1,11 +1,11 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"regexp/syntax"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -34,7 +34,7 @@ type form struct {
 	// follow it.
 	within, behind int
 	// left and right are the literal text right beside the address.
-	left, right string
+	left, right []byte
 	// captures find what the rule wants to know besides, nil where the form
 	// does not have it; they are in the order of the rule's captures.
 	captures []*capture
@@ -100,10 +100,10 @@ func (f *form) parse() error {
 		f.after = f.halves.of(after, true)
 		f.holds = choices(after)
 		if len(before) > 0 {
-			f.left = literalText(before[len(before)-1])
+			f.left = []byte(literalText(before[len(before)-1]))
 		}
 		if len(after) > 0 {
-			f.right = literalText(after[0])
+			f.right = []byte(literalText(after[0]))
 		}
 	}
 	f.before = f.halves.of(before, false)
@@ -186,9 +186,10 @@ func literalText(part *syntax.Regexp) string {
 type scratch struct {
 	candidates []uint64 // bits of forms
 	positions
-	left   []token
-	found  []reading
-	fields fields // of rules that have conditions on them
+	tails    []tail
+	standing []token
+	found    []reading
+	fields   fields // of rules that have conditions on them
 	// places are what the form that is being tried reads, kept what the first
 	// one did.
 	places, kept []place
@@ -202,36 +203,31 @@ type reading struct {
 	addr netip.Addr
 }
 
+// tail is what a half behind the address has read of the message: it can stand in
+// scratch.standing[from:to].
+type tail struct {
+	half     *half
+	from, to int
+}
+
+// reset makes s ready for another message.
+func (s *scratch) reset(msg []byte) {
+	s.positions.reset(msg)
+	s.tails, s.standing = s.tails[:0], s.standing[:0]
+}
+
 // readings returns the addresses that f can be read with, in order of position.
 // They are valid until the next call.
 func (f *form) readings(s *scratch) []reading {
 	msg := s.msg
-	before, after := f.before.automaton(), f.after.automaton()
-	if !before.begins(msg) || !after.begins(msg) {
+	before := f.before.automaton()
+	if !before.begins(msg) || !f.after.automaton().begins(msg) {
 		return nil
 	}
-	s.left, s.found = s.left[:0], s.found[:0]
-	behind := after.walk(msg)
-	low := max(0, len(msg)-f.behind)
-	for i := 0; !behind.ended(); i++ {
-		t, ok := s.at(i, low)
-		if !ok {
-			break
-		}
-		if f.beside(msg, t) && behind.accepts(len(msg)-t.end) {
-			s.left = append(s.left, t)
-		}
-		if !strings.HasPrefix(f.right, ":") {
-			continue
-		}
-		if t, ok = t.withoutPort(msg); ok && t.end >= low && f.beside(msg, t) && behind.accepts(len(msg)-t.end) {
-			s.left = append(s.left, t)
-		}
-	}
-	slices.SortFunc(s.left, func(a, b token) int { return a.start - b.start })
+	s.found = s.found[:0]
 	ahead := before.walk(msg)
-	for _, t := range s.left {
-		if ahead.accepts(t.start) {
+	for _, t := range f.standing(s) {
+		if bytes.HasSuffix(msg[:t.start], f.left) && ahead.accepts(t.start) {
 			if addr, ok := t.addr(msg); ok {
 				s.found = append(s.found, reading{t, addr})
 			}
@@ -240,9 +236,50 @@ func (f *form) readings(s *scratch) []reading {
 	return s.found
 }
 
-// beside says whether the text that the form has right beside the address stands
-// beside t: most positions in a text that tries to confuse us fail here.
-func (f *form) beside(msg []byte, t token) bool {
-	return string(msg[max(0, t.start-len(f.left)):t.start]) == f.left &&
-		string(msg[t.end:min(len(msg), t.end+len(f.right))]) == f.right
+// standing returns the positions behind which the form reads the message, in order. The
+// half that does is asked once for all forms that have it.
+func (f *form) standing(s *scratch) []token {
+	for _, t := range s.tails {
+		if t.half == f.after {
+			return s.standing[t.from:t.to]
+		}
+	}
+	msg, from := s.msg, len(s.standing)
+	behind := f.after.walk(msg)
+	add := func(t token) {
+		if f.follows(msg[t.end:]) && behind.accepts(len(msg)-t.end) {
+			s.standing = append(s.standing, t)
+		}
+	}
+	low := max(0, len(msg)-f.behind)
+	for i := 0; !behind.ended(); i++ {
+		t, ok := s.at(i, low)
+		if !ok {
+			break
+		}
+		add(t)
+		if len(f.right) > 0 && f.right[0] == ':' {
+			if t, ok = t.withoutPort(msg); ok && t.end >= low {
+				add(t)
+			}
+		}
+	}
+	s.tails = append(s.tails, tail{f.after, from, len(s.standing)})
+	standing := s.standing[from:]
+	slices.SortFunc(standing, func(a, b token) int { return a.start - b.start })
+	return standing
+}
+
+// follows says whether text begins with what the form has right behind the address:
+// most positions in a text that tries to confuse us fail here, and at the first bytes.
+func (f *form) follows(text []byte) bool {
+	if len(text) < len(f.right) {
+		return false
+	}
+	for i, b := range f.right {
+		if text[i] != b {
+			return false
+		}
+	}
+	return true
 }

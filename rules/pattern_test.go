@@ -208,3 +208,37 @@ func TestTranslate(t *testing.T) {
 		})
 	}
 }
+
+// Forms that have a half in common read a message one after the other as each does
+// alone.
+func TestFormsShareWhatTheyRead(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	shared := new(halves)
+	read := 0
+	for range 3000 {
+		var s scratch
+		pattern, msg := randomPattern(r)
+		other, _ := randomPattern(r)
+		before, behind, _ := strings.Cut(pattern, "<addr>")
+		otherBefore, _, _ := strings.Cut(other, "<addr>")
+		s.reset([]byte(msg))
+		for _, p := range []string{before + "<addr>" + behind, otherBefore + "<addr>" + behind, "<text><addr>" + behind, pattern} {
+			exprs, err := randomGrammar.translate(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, expr := range exprs {
+				f := &form{expr: expr, halves: shared}
+				f.ready()
+				got := f.readings(&s)
+				if diff := cmp.Diff(referenceReadings(expr, msg), got, diffReadings); diff != "" {
+					t.Fatalf("%s on %q behind others: readings (-want +got)\n%s", expr, msg, diff)
+				}
+				read += len(got)
+			}
+		}
+	}
+	if read < 1000 {
+		t.Errorf("%d readings: the test tests little", read)
+	}
+}
