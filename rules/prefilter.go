@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -15,8 +16,11 @@ const window = 8
 // gram is how many bytes of a message it looks at in one place.
 const gram = 4
 
-// slotBits is the length of the hash of a gram.
-const slotBits = 12
+// How many hashes there are for each gram, and the fewest and the most bits of one.
+const (
+	spread               = 16
+	fewestBits, mostBits = 8, 18
+)
 
 // prefilter finds in one pass which forms a message may match: those of which it holds
 // a text that all their messages hold.
@@ -26,15 +30,19 @@ const slotBits = 12
 // stands in such a place.
 type prefilter struct {
 	stride int
-	slots  [1 << slotBits]uint32 // by hash of a gram, the first of its clues
-	clues  []clue                // clue 0 is none
-	short  []clue                // of texts shorter than a gram
-	always []uint32              // forms that hold no text
+	shift  int      // of a hash: what it keeps is its high bits
+	known  []uint64 // a bit for each hash: whether a gram has it; small, and so always at hand
+	slots  []uint32 // by hash of a gram, the first of its clues
+	clues  []clue   // clue 0 is none
+	short  []clue   // of texts shorter than a gram
+	always []uint32 // forms that hold no text
 }
 
 // clue is a gram of a text.
 type clue struct {
 	text   []byte
+	value  uint64   // of the text, in the order of memory, and of what is not beyond its end
+	mask   uint64   // the bytes of value that are the text
 	offset int      // of the gram within it
 	forms  []uint32 // that hold the text
 	next   uint32   // of the same hash
@@ -57,15 +65,25 @@ func newPrefilter(forms []*form) *prefilter {
 	}
 	for text, forms := range holders {
 		c := clue{text: []byte(text), forms: forms}
+		for i := range text {
+			c.value |= uint64(text[i]) << (8 * i)
+			c.mask |= 0xff << (8 * i)
+		}
 		if len(text) < gram {
 			p.short = append(p.short, c)
 			continue
 		}
 		for c.offset = range p.stride {
-			slot := &p.slots[hash(gramAt(c.text, c.offset))]
-			c.next, *slot = *slot, uint32(len(p.clues))
 			p.clues = append(p.clues, c)
 		}
+	}
+	n := min(max(bits.Len(uint(spread*len(p.clues))), fewestBits), mostBits)
+	p.shift, p.known, p.slots = 32-n, make([]uint64, 1<<n/64), make([]uint32, 1<<n)
+	for i := range p.clues[1:] {
+		c := &p.clues[i+1]
+		h := hash(gramAt(c.text, c.offset), p.shift)
+		c.next, p.slots[h] = p.slots[h], uint32(i+1)
+		p.known[h/64] |= 1 << (h % 64)
 	}
 	return p
 }
@@ -75,7 +93,7 @@ func gramAt(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
 
 // hash returns the high bits of a gram times a number that spreads it well (Knuth,
 // section 6.4).
-func hash(gram uint32) uint32 { return gram * 2654435769 >> (32 - slotBits) }
+func hash(gram uint32, shift int) uint32 { return gram * 2654435769 >> (shift & 31) }
 
 // search returns the forms that msg may match, nil if there are none.
 func (g *group) search(msg []byte) *scratch {
@@ -104,19 +122,25 @@ func (g *group) search(msg []byte) *scratch {
 //
 //go:noinline
 func (p *prefilter) next(msg []byte, i int) (place int, k uint32) {
-	for stride := p.stride; i <= len(msg)-gram; i += stride {
-		if k = p.slots[hash(gramAt(msg, i))]; k != 0 {
-			break
+	known, shift, stride := p.known, p.shift, p.stride
+	for ; i <= len(msg)-gram; i += stride {
+		if h := hash(gramAt(msg, i), shift); known[h/64]>>(h%64)&1 != 0 {
+			return i, p.slots[h]
 		}
 	}
-	return i, k
+	return i, 0
 }
 
 // stands says that the text of c stands in msg with its gram at i.
 func (c *clue) stands(msg []byte, i int) bool {
 	begin := i - c.offset
-	end := begin + len(c.text)
-	return begin >= 0 && end <= len(msg) && bytes.Equal(msg[begin:end], c.text)
+	if begin < 0 {
+		return false
+	}
+	if begin+window <= len(msg) {
+		return binary.LittleEndian.Uint64(msg[begin:])&c.mask == c.value
+	}
+	return bytes.HasPrefix(msg[begin:], c.text)
 }
 
 // mark notes forms in sc, which is taken from the pool if it is nil.
@@ -207,8 +231,8 @@ func extracts(text string) iter.Seq[string] {
 // worth is how good a text is to look for if so many forms hold it. A short one is a last
 // resort: because of it more places are looked into for all.
 func worth(text string, holders int) float64 {
-	bits := rarity(text)
-	return min(bits, rare) + bits/100 - 4*math.Log2(float64(holders)) - 3*float64(window-len(text))
+	surprise := rarity(text)
+	return min(surprise, rare) + surprise/100 - 4*math.Log2(float64(holders)) - 3*float64(window-len(text))
 }
 
 // everyday is what the daemons that packs are for write while nobody attacks.
@@ -223,22 +247,22 @@ func rarity(text string) float64 {
 	if strings.Contains(everyday, text) {
 		return common
 	}
-	bits := 0.0
+	surprise := 0.0
 	for i := range len(text) {
 		switch b := text[i]; {
 		case b == ' ':
-			bits += 2.7
+			surprise += 2.7
 		case 'a' <= b && b <= 'z':
-			bits += letterBits[b-'a']
+			surprise += letterBits[b-'a']
 		case '0' <= b && b <= '9', b == '.', b == ':':
-			bits += 4.5
+			surprise += 4.5
 		case strings.IndexByte(`"'()[]/=_-,`, b) >= 0:
-			bits += 5
+			surprise += 5
 		default:
-			bits += 7
+			surprise += 7
 		}
 	}
-	return bits
+	return surprise
 }
 
 // letterBits is -log2 of the share of each small letter in English text.
