@@ -42,6 +42,14 @@ type Entry struct {
 	// unmapped. It is the zero AddrPort where there is no network peer.
 	Peer netip.AddrPort
 
+	// Origin names the sender as bailiff knows it: the operator's name for
+	// it, or else what the transport vouches for (an address, a user, the
+	// name in a certificate). Never text of the line. It is a shared string
+	// and may be kept; empty stands for the source itself.
+	Origin string
+	// Trust says how surely the line is the work of Origin.
+	Trust Trust
+
 	// Host, Identifier and ProcID come from the header of the line. They are
 	// claims of the writer: labels, never an identity.
 	Host, Identifier, ProcID []byte
