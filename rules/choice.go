@@ -82,6 +82,7 @@ func beginning(re *syntax.Regexp) (c choice, whole bool) {
 		if re.Min > 0 {
 			c, _ = beginning(re.Sub[0])
 		}
+	default: // it may begin with anything
 	}
 	if len(c) == 0 || len(c) > maxChoice {
 		return choice{""}, false

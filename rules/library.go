@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -208,9 +209,7 @@ func (h *packHead) inherit(base *Pack, p *problems) {
 // join returns own and what base has besides.
 func join[T any](own, base map[string]T, path string, p *problems) map[string]T {
 	all := make(map[string]T, len(own)+len(base))
-	for name, v := range base {
-		all[name] = v
-	}
+	maps.Copy(all, base)
 	for name, v := range own {
 		if _, there := base[name]; there {
 			p.add(path+name, "", hinted{fmt.Sprintf("<%s> is there already, in the pack that is extended", name), "choose another name"})

@@ -121,12 +121,12 @@ func (r *ruleFile) kinds(g *grammar, name string) (kinds []string) {
 func (r *compiledRule) linked() bool { return r.binds != nil || r.uses != nil }
 
 // checkLinks checks what the patterns say of the sessions.
-func (c *compiledRule) checkLinks(bad func(string, error)) {
-	if c.binds != nil && c.account < 0 && !slices.ContainsFunc(c.texts(), func(forms []*form) bool { return forms[0].after != nil }) {
+func (r *compiledRule) checkLinks(bad func(string, error)) {
+	if r.binds != nil && r.account < 0 && !slices.ContainsFunc(r.texts(), func(forms []*form) bool { return forms[0].after != nil }) {
 		bad("bind", hinted{"there is nothing to bind: neither an address nor an account", `put <addr> where the daemon prints the peer, or write account = "NAME"`})
 	}
 	for n, key := range []string{"bind", "session"} {
-		l := []*link{c.binds, c.uses}[n]
+		l := []*link{r.binds, r.uses}[n]
 		if l == nil {
 			continue
 		}
@@ -134,7 +134,7 @@ func (c *compiledRule) checkLinks(bad func(string, error)) {
 			if capture == process {
 				continue
 			}
-			for _, forms := range c.texts() {
+			for _, forms := range r.texts() {
 				has := func(f *form) bool { return f.captures[capture] != nil }
 				if !slices.ContainsFunc(forms, has) {
 					continue

@@ -82,13 +82,19 @@ func TestLint(t *testing.T) {
 		{"no unit", `unit = ["doord.service"]`, "", []string{"5 trust: the pack reads nothing from the journal, because no unit is believed"}},
 		{"any unit", `unit = ["doord.service"]`, "any_unit = true", nil},
 		{"no evidence", `evidence = "proven"`, "", []string{"3 evidence: neither the pack nor rule wrong-key says what a line proves"}},
-		{"no negative sample", "  [[rule.sample]]\n  line = \"wrong key\"\n  match = false\n", "",
-			[]string{"17 sample wrong-key: no sample shows a line that must not match"}},
+		{
+			"no negative sample", "  [[rule.sample]]\n  line = \"wrong key\"\n  match = false\n", "",
+			[]string{"17 sample wrong-key: no sample shows a line that must not match"},
+		},
 		{"no sample", wellMade[strings.Index(wellMade, "  [[rule.sample]]\n  line = \"note"):], "", []string{"31 sample note: the rule has no sample"}},
-		{"a pattern without a sample", imitation, `line = "wrong key of x from 192.0.2.77:22 from 198.51.100.7:1"`,
-			[]string{"20 sample wrong-key: no sample is read by pattern 2"}},
-		{"no imitation", imitation, `line = "wrong key of bob, by 198.51.100.7"`,
-			[]string{"17 imitation wrong-key: no sample shows what the rule makes of a client's text that imitates the line"}},
+		{
+			"a pattern without a sample", imitation, `line = "wrong key of x from 192.0.2.77:22 from 198.51.100.7:1"`,
+			[]string{"20 sample wrong-key: no sample is read by pattern 2"},
+		},
+		{
+			"no imitation", imitation, `line = "wrong key of bob, by 198.51.100.7"`,
+			[]string{"17 imitation wrong-key: no sample shows what the rule makes of a client's text that imitates the line"},
+		},
 		{"an imitation that must not match", imitation, `line = "wrong key of x from 192.0.2.77:22 from client.example.org:1"
   match = false
   [[rule.sample]]

@@ -57,6 +57,7 @@ func admits(re *syntax.Regexp) (s byteSet) {
 		add(classSet([]rune{0, 255}))
 	case syntax.OpAnyCharNotNL:
 		add(classSet([]rune{0, '\n' - 1, '\n' + 1, 255}))
+	default: // no byte of its own
 	}
 	for _, sub := range re.Sub {
 		t := admits(sub)

@@ -196,7 +196,7 @@ func (r *reader) most() int { return r.score[0] }
 func (s *shape) words() []string {
 	var out []string
 	for _, p := range s.parts {
-		for _, word := range strings.Fields(p.literal) {
+		for word := range strings.FieldsSeq(p.literal) {
 			if len(word) >= minLiteral {
 				out = append(out, word)
 			}

@@ -101,19 +101,31 @@ func TestExplain(t *testing.T) {
 	}{
 		{"it matches", "wrong key of bob from 192.0.2.1:22", []string{"wrong-key", "wrong-key matches [22:31]"}},
 		{"brackets", "wrong key of bob from [2001:db8::1]:22", []string{"wrong-key", "wrong-key matches [22:35]"}},
-		{"two addresses", "wrong key of bob from 192.0.2.1:22 from 192.0.2.2:22",
-			[]string{"wrong-key", "wrong-key matches [40:49]"}},
+		{
+			"two addresses", "wrong key of bob from 192.0.2.1:22 from 192.0.2.2:22",
+			[]string{"wrong-key", "wrong-key matches [40:49]"},
+		},
 		{"ignored", "wrong key of test from 192.0.2.1:22", []string{"test", "test matches [23:32]", "wrong-key beaten by test [23:32]"}},
-		{"before the address", "wrong key of bob form 192.0.2.1:22",
-			[]string{"-", "wrong-key unread |  18 \"rom \" of \" from \""}},
-		{"nothing like it before the address", "wrong key of 192.0.2.1:22",
-			[]string{"-", "wrong-key unread |  13 \" from \" ..."}},
-		{"behind the address", "wrong key of bob from 192.0.2.1:22x",
-			[]string{"-", "wrong-key unread |  34 the end behind 192.0.2.1"}},
-		{"behind each address", "wrong key of bob from 192.0.2.1 and from 192.0.2.2: 7",
-			[]string{"-", "wrong-key unread |  31 \":\" behind 192.0.2.1 |  51 <port> behind 192.0.2.2"}},
-		{"no address", "wrong key of bob from host.example:22",
-			[]string{"-", "wrong-key unread |  22 an address"}},
+		{
+			"before the address", "wrong key of bob form 192.0.2.1:22",
+			[]string{"-", "wrong-key unread |  18 \"rom \" of \" from \""},
+		},
+		{
+			"nothing like it before the address", "wrong key of 192.0.2.1:22",
+			[]string{"-", "wrong-key unread |  13 \" from \" ..."},
+		},
+		{
+			"behind the address", "wrong key of bob from 192.0.2.1:22x",
+			[]string{"-", "wrong-key unread |  34 the end behind 192.0.2.1"},
+		},
+		{
+			"behind each address", "wrong key of bob from 192.0.2.1 and from 192.0.2.2: 7",
+			[]string{"-", "wrong-key unread |  31 \":\" behind 192.0.2.1 |  51 <port> behind 192.0.2.2"},
+		},
+		{
+			"no address", "wrong key of bob from host.example:22",
+			[]string{"-", "wrong-key unread |  22 an address"},
+		},
 		{"a wrong letter", "wrong kay of bob from host.example:22", []string{"-", "wrong-key unread |  7 \"ey of \" of \"wrong key of \""}},
 		{"nothing like any", "x", []string{"-"}},
 		{"excepted", "wrong pin 7 from 192.0.2.1", []string{"any-pin", "wrong-pin excepted [17:26]", "any-pin matches"}},

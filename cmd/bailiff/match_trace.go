@@ -203,8 +203,9 @@ func explain(r *rules.RuleTrace) string {
 		return "would read the line, but it may have lost its end: see cut"
 	case rules.Missing:
 		return fmt.Sprintf("is not tried: there is no %q in the line", r.Missing)
+	default:
+		return "does not read it"
 	}
-	return "does not read it"
 }
 
 const (

@@ -35,7 +35,7 @@ type lab struct {
 // publicDir makes a folder that daemons may look into which are not root.
 func publicDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/run", "lab")
+	dir, err := os.MkdirTemp("/run", "lab") //nolint:usetesting // the parents of t.TempDir are open to root only
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
