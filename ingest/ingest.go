@@ -76,6 +76,12 @@ type Entry struct {
 	Cursor []byte
 	// Repeat is how many equal lines this entry stands for; at least 1.
 	Repeat int
+	// Dialect is the layout in which the line came.
+	Dialect Dialect
+	// Cleaned says that Message is not what stood behind the header: a colour,
+	// a stamp or more than the blank in front and the line feed behind were taken
+	// from it, or a "message repeated" was unwrapped.
+	Cleaned bool
 	// Truncated says that Message was cut, here or by the sender.
 	Truncated bool
 	// Length is how long the message was when its writer wrote it, with the
@@ -117,10 +123,12 @@ type Counter interface {
 	Counts() []Count
 }
 
-// Count is one total: how many lines met one fate.
+// Count is one total: how many lines met one fate. Balance says which add up to
+// which.
 type Count struct {
-	// Name is what happened: received, delivered, refused, dropped, lost,
-	// truncated or malformed.
+	// Name is what happened: received, parsed, delivered, refused, malformed,
+	// truncated, cleaned or lost; and behind the source unmatched, matched,
+	// decided or dropped.
 	Name string
 	// Reason says why, in one word or two; empty where Name says it all.
 	Reason string

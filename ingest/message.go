@@ -22,15 +22,17 @@ const (
 // e. It cuts raw at MaxMessage, cleans it in place (see Clean), unwraps
 // rsyslog's "message repeated", and peels at most one timestamp off the start,
 // which daemons that also log to a console print there themselves. It sets
-// Message, Length, Repeat and, where something is missing, Truncated; it never
+// Message, Length, Cleaned, Repeat and, where something is missing, Truncated; it never
 // clears Truncated.
 //
 // Only a whole message can stand for several, and one within another does not:
 // what is quoted is text of whoever caused the line.
 func (e *Entry) SetMessage(raw []byte) {
 	e.Length = written(raw)
+	text := len(bytes.TrimSuffix(raw[len(raw)-e.Length:], []byte("\n")))
 	raw = trimLeft(trimRight(raw))
 	if len(raw) > MaxMessage {
+		text -= len(raw) - MaxMessage
 		raw = raw[:MaxMessage]
 		e.Truncated = true
 	}
@@ -44,6 +46,7 @@ func (e *Entry) SetMessage(raw []byte) {
 		msg, e.Repeat = Clean(quoted), n
 	}
 	e.Message = peelStamp(msg)
+	e.Cleaned = len(e.Message) != text
 }
 
 // written is how long the text behind a header was when it was written: without

@@ -126,3 +126,27 @@ func FuzzSetMessage(f *testing.F) {
 		}
 	})
 }
+
+func TestCleaned(t *testing.T) {
+	for raw, want := range map[string]bool{
+		" x":                                    false,
+		"x\n":                                   false,
+		"x":                                     false,
+		"":                                      false,
+		" ":                                     false,
+		"  x":                                   true,
+		"x\r\n":                                 true,
+		"x ":                                    true,
+		"\ufeffx":                               true,
+		"\x1b[0mx":                              true,
+		"[2026-11-23 01:38:44] x":               true,
+		"message repeated 3 times: [x]":         true,
+		" " + strings.Repeat("x", MaxMessage+1): false, // cut, and whole up to there
+		" \x1b[0m" + strings.Repeat("x", MaxMessage+1): true,
+	} {
+		var e Entry
+		if e.SetMessage([]byte(raw)); e.Cleaned != want {
+			t.Errorf("%.40q: cleaned %v, want %v", raw, e.Cleaned, want)
+		}
+	}
+}

@@ -144,8 +144,8 @@ func TestSplitLine(t *testing.T) {
 		if diff := cmp.Diff([]string{"before", long[:ingest.MaxMessage], "after"}, got); diff != "" {
 			t.Error(diff)
 		}
-		if n := r.count("dropped"); n != 1 {
-			t.Errorf("dropped %d, want 1", n)
+		if n := r.count("refused"); n != 1 {
+			t.Errorf("refused %d, want 1", n)
 		}
 	})
 }

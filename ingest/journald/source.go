@@ -25,7 +25,9 @@ type Source struct {
 	cursor  []byte       // of the last entry dealt with
 	entry   ingest.Entry // reused for every call of the handler
 
-	delivered, dropped, truncated, lost, gaps, restarts atomic.Uint64
+	lines                     ingest.Ledger
+	page                      *ingest.Page // written by Run alone
+	delivered, gaps, restarts atomic.Uint64
 }
 
 // New returns a source. It opens nothing and starts nothing.
@@ -42,30 +44,27 @@ func New(opts Options) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Source{
+	s := &Source{
 		opts:   opts,
 		log:    log.With("source", opts.Name),
 		asked:  asked{names: union(nil, opts.Fields)},
 		cursor: append([]byte(nil), opts.Cursor...),
-	}, nil
+	}
+	s.page = s.lines.Page()
+	return s, nil
 }
 
 // Name returns Options.Name.
 func (s *Source) Name() string { return s.opts.Name }
 
-// Counts tells delivered and truncated entries; dropped ones, which are the
-// rest of a line that journald split; entries lost to vacuuming, as far as
-// their number is known, and the gaps they left; and how often the reader had
-// to be started again. It may be called at any time.
+// Counts tells what became of the entries; see ingest.Balance. Refused ones are the
+// rest of a line that journald split. Lost ones were vacuumed away, as far as their
+// number is known; gaps counts the holes that they left, and restarts how often the
+// reader had to be started again. It may be called at any time.
 func (s *Source) Counts() []ingest.Count {
-	return []ingest.Count{
-		{Name: "delivered", N: s.delivered.Load()},
-		{Name: "truncated", N: s.truncated.Load()},
-		{Name: "dropped", Reason: "rest of a split line", N: s.dropped.Load()},
-		{Name: "lost", Reason: "vacuumed", N: s.lost.Load()},
-		{Name: "gaps", Reason: "vacuumed", N: s.gaps.Load()},
-		{Name: "restarts", Reason: "reader died", N: s.restarts.Load()},
-	}
+	return append(s.lines.Counts(ingest.Truncated, ingest.RefusedRest, ingest.LostVacuumed),
+		ingest.Count{Name: "gaps", Reason: "vacuumed", N: s.gaps.Load()},
+		ingest.Count{Name: "restarts", Reason: "reader died", N: s.restarts.Load()})
 }
 
 const (
@@ -125,8 +124,9 @@ func (s *Source) readHere(ctx context.Context, q query) error {
 
 // record makes an entry of r and calls the handler.
 func (s *Source) record(r *record) error {
+	s.page.Add(ingest.Received)
 	if r.continued {
-		s.dropped.Add(1)
+		s.page.Add(ingest.RefusedRest)
 		s.cursor = append(s.cursor[:0], r.cursor...)
 		return nil
 	}
@@ -146,6 +146,7 @@ func (s *Source) record(r *record) error {
 		UID:        r.uid,
 		PID:        r.pid,
 		Cursor:     r.cursor,
+		Dialect:    ingest.Journal,
 		Truncated:  r.truncated,
 	}
 	if s.fields.values = r.values; s.fields.some() {
@@ -153,19 +154,18 @@ func (s *Source) record(r *record) error {
 	}
 	s.entry.SetMessage(r.message)
 	s.entry.Length = max(s.entry.Length, r.length)
+	s.page.Entry(&s.entry)
 	s.handler(&s.entry)
 	s.cursor = append(s.cursor[:0], r.cursor...)
+	s.page.Add(ingest.Delivered)
 	s.delivered.Add(1)
-	if s.entry.Truncated {
-		s.truncated.Add(1)
-	}
 	return nil
 }
 
 // gap accounts for entries that were removed before they were read.
 func (s *Source) gap(g gap) error {
 	s.gaps.Add(1)
-	s.lost.Add(g.lost)
+	s.page.AddN(ingest.LostVacuumed, g.lost)
 	lost := any(g.lost)
 	if g.lost == 0 {
 		lost = "unknown"

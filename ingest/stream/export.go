@@ -95,7 +95,7 @@ func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 			e.Time = t
 		}
 	}
-	e.Truncated = cut
+	e.Truncated, e.Dialect = cut, ingest.Journal
 	length := ingest.Stripped(s.get("SYSLOG_RAW"), message)
 	e.SetMessage(message)
 	e.Length = max(e.Length, length)

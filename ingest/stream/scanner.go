@@ -149,6 +149,7 @@ func (s *Scanner) received() time.Time {
 func (s *Scanner) message(b []byte, e *ingest.Entry) {
 	s.happened(syslog.LeadingStamp(b), e)
 	e.Host, e.ProcID, e.Unit, e.Fields = nil, nil, nil, nil
+	e.Dialect = ingest.Bare
 	e.UID, e.PID = -1, -1
 	e.Identifier = s.identifier
 	e.SetMessage(b)

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"bailiff/ingest"
@@ -24,7 +23,8 @@ type Source struct {
 	opts Options
 	r    io.Reader
 
-	received, delivered, truncated, malformed atomic.Uint64
+	lines ingest.Ledger
+	page  *ingest.Page // written by Run alone
 }
 
 // New returns a source that reads r. It reads nothing yet and never closes r.
@@ -32,21 +32,17 @@ func New(r io.Reader, opts Options) (*Source, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, fmt.Errorf("stream source: %w", err)
 	}
-	return &Source{opts: opts, r: r}, nil
+	s := &Source{opts: opts, r: r}
+	s.page = s.lines.Page()
+	return s, nil
 }
 
 // Name returns Options.Name.
 func (s *Source) Name() string { return s.opts.Name }
 
-// Counts tells the entries received, which were delivered or malformed, and how
-// many of those delivered are truncated.
+// Counts tells what became of the entries; see ingest.Balance.
 func (s *Source) Counts() []ingest.Count {
-	return []ingest.Count{
-		{Name: "received", N: s.received.Load()},
-		{Name: "delivered", N: s.delivered.Load()},
-		{Name: "truncated", N: s.truncated.Load()},
-		{Name: "malformed", Reason: "journal export", N: s.malformed.Load()},
-	}
+	return s.lines.Counts(ingest.Truncated, ingest.MalformedExport)
 }
 
 // Run hands out every entry from the calling goroutine. It returns nil at the
@@ -60,21 +56,20 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 	if d, ok := s.r.(interface{ SetReadDeadline(time.Time) error }); ok {
 		defer context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Unix(1, 0)) })()
 	}
-	for ctx.Err() == nil {
+	for malformed := uint64(0); ctx.Err() == nil; {
 		e, _, ok := sc.Next()
 		// Malformed blocks were passed over on the way to this entry.
-		skipped := sc.malformed - s.malformed.Load()
-		s.received.Add(skipped)
-		s.malformed.Add(skipped)
+		for ; malformed < sc.malformed; malformed++ {
+			s.page.Add(ingest.Received)
+			s.page.Add(ingest.MalformedExport)
+		}
 		if !ok {
 			break
 		}
-		s.received.Add(1)
-		if e.Truncated {
-			s.truncated.Add(1)
-		}
+		s.page.Add(ingest.Received)
+		s.page.Entry(e)
 		h(e)
-		s.delivered.Add(1)
+		s.page.Add(ingest.Delivered)
 	}
 	if err := sc.Err(); err != nil && !(ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded)) {
 		return fmt.Errorf("read %s: %w", s.opts.Name, err)

@@ -28,8 +28,8 @@ type Parser struct {
 var bom = []byte("\ufeff")
 
 // Parse splits one line, without its framing, into the header and the message.
-// It sets Host, Identifier, ProcID, Fields and, through Entry.SetMessage,
-// Message, Repeat and Truncated; the rest of e is the caller's. The byte fields
+// It sets Host, Identifier, ProcID, Fields, Dialect and, through
+// Entry.SetMessage, Message, Cleaned, Repeat and Truncated; the rest of e is the caller's. The byte fields
 // are slices of line, which is cleaned in place. Nothing is allocated.
 //
 // These layouts are known, each after <PRI>, and those with a stamp also
@@ -50,7 +50,7 @@ var bom = []byte("\ufeff")
 // that no address is taken from a message that has no tag.
 func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 	e.Host, e.Identifier, e.ProcID, e.Fields = nil, nil, nil, nil
-	e.Truncated = false
+	e.Truncated, e.Dialect = false, ingest.Bare
 	h := Header{Priority: -1}
 
 	b := line
@@ -60,6 +60,7 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 	b, h.Priority = cutPriority(b)
 	if h.Priority >= 0 {
 		if rest, ok := p.rfc5424(b, &h, e); ok {
+			e.Dialect = ingest.RFC5424
 			e.SetMessage(rest)
 			return h
 		}
@@ -68,13 +69,19 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 	s, rest, stamped := p.cutStamp(b)
 	if stamped {
 		h.Stamp = s
+		e.Dialect = ingest.RFC3164
+		if b[0] >= '0' && b[0] <= '9' {
+			e.Dialect = ingest.RFC3339
+		}
 		e.SetMessage(hostAndTag(rest, e))
 		return h
 	}
 	if h.Priority >= 0 {
 		var ok bool
-		if b, ok = cisco(b, &h, e); !ok {
-			b, _ = cutTag(b, e, false)
+		if b, ok = cisco(b, &h, e); ok {
+			e.Dialect = ingest.Cisco
+		} else if b, ok = cutTag(b, e, false); ok {
+			e.Dialect = ingest.Tagged
 		}
 	}
 	if h.Stamp.IsZero() {

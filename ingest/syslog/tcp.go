@@ -101,6 +101,7 @@ func (l *Listener) serveConn(ctx context.Context, conn *net.TCPConn, peer netip.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
 
 	w := newWorker(l, h)
+	defer w.close()
 	w.entry.Peer = peer
 	in := newFrames(&drainingReader{conn: conn, drain: drain{conn: conn}})
 	for {
@@ -109,10 +110,10 @@ func (l *Listener) serveConn(ctx context.Context, conn *net.TCPConn, peer netip.
 		case ended:
 			return
 		case broken:
-			l.n.received.Add(1)
-			l.n.framing.Add(1)
+			w.page.Add(ingest.Received)
+			w.page.Add(ingest.MalformedFraming)
 		default:
-			l.n.received.Add(1)
+			w.page.Add(ingest.Received)
 			w.deliver(frame, fate == cut)
 		}
 	}

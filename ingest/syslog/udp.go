@@ -86,6 +86,7 @@ func (s *udpSocket) serve(ctx context.Context, h ingest.Handler) error {
 	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })()
 
 	w := newWorker(s.l, h)
+	defer w.close()
 	w.entry.Spoofable = s.l.opts.Path == PathOpen
 	buf := make([]byte, maxDatagram)
 	d := drain{conn: s.conn}
@@ -101,13 +102,13 @@ func (s *udpSocket) serve(ctx context.Context, h ingest.Handler) error {
 			}
 			return fmt.Errorf("receive: %w", err)
 		}
-		s.l.n.received.Add(1)
+		w.page.Add(ingest.Received)
 		peer = netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port())
 		switch {
 		case s.l.ep.remote() && !s.l.opts.allowed(peer.Addr()):
-			s.l.n.refusedAddr.Add(1)
+			w.page.Add(ingest.RefusedAddress)
 		case n == 0:
-			s.l.n.empty.Add(1)
+			w.page.Add(ingest.MalformedEmpty)
 		default:
 			w.entry.Peer = peer
 			w.deliver(buf[:n], false)
@@ -126,7 +127,7 @@ func (s *udpSocket) countDrops() {
 	defer s.mu.Unlock()
 	_ = raw.Control(func(fd uintptr) {
 		if now, err := socketDrops(fd); err == nil {
-			s.l.n.kernel.Add(uint64(now - s.drops))
+			s.l.n.lines.Add(ingest.LostKernel, uint64(now - s.drops))
 			s.drops = now
 		}
 	})

@@ -99,6 +99,7 @@ func (s *unixgramSocket) serve(ctx context.Context, h ingest.Handler) error {
 	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })()
 
 	w := newWorker(s.l, h)
+	defer w.close()
 	buf := make([]byte, maxDatagram)
 	oob := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	d := drain{conn: s.conn}
@@ -114,13 +115,13 @@ func (s *unixgramSocket) serve(ctx context.Context, h ingest.Handler) error {
 			}
 			return fmt.Errorf("receive: %w", err)
 		}
-		s.l.n.received.Add(1)
+		w.page.Add(ingest.Received)
 		uid, pid, ok := credentials(oob[:oobn])
 		switch {
 		case !ok || !slices.Contains(s.l.opts.AllowUID, uid):
-			s.l.n.refusedUID.Add(1)
+			w.page.Add(ingest.RefusedUID)
 		case n == 0:
-			s.l.n.empty.Add(1)
+			w.page.Add(ingest.MalformedEmpty)
 		default:
 			w.entry.UID, w.entry.PID = uid, pid
 			w.deliver(buf[:n], flags&unix.MSG_TRUNC != 0)

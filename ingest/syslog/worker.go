@@ -12,27 +12,29 @@ import (
 // sender is set in entry by whoever reads the socket.
 type worker struct {
 	l      *Listener
+	page   *ingest.Page
 	h      ingest.Handler
 	parser Parser
 	entry  ingest.Entry
 }
 
 func newWorker(l *Listener, h ingest.Handler) *worker {
-	return &worker{l: l, h: h, entry: ingest.Entry{Source: l.opts.Name, UID: -1, PID: -1}}
+	return &worker{l: l, page: l.n.lines.Page(), h: h, entry: ingest.Entry{Source: l.opts.Name, UID: -1, PID: -1}}
 }
 
-// deliver hands out one line; cut says that its end is missing.
+func (w *worker) close() { w.l.n.lines.Close(w.page) }
+
+// deliver hands out one line, which was counted as received; cut says that its end
+// is missing.
 func (w *worker) deliver(line []byte, cut bool) {
 	e := &w.entry
 	header := w.parser.Parse(line, e)
 	e.Truncated = e.Truncated || cut
 	e.Received = w.l.opts.Now()
 	e.Time = header.Stamp.trusted(e.Received, w.l.opts.MaxSkew)
-	if e.Truncated {
-		w.l.n.truncated.Add(1)
-	}
+	w.page.Entry(e)
 	w.h(e)
-	w.l.n.delivered.Add(1)
+	w.page.Add(ingest.Delivered)
 }
 
 const (
