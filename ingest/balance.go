@@ -16,9 +16,19 @@ const (
 // Standing says that c is no total: it goes down as well.
 func (c *Count) Standing() bool { return c.Name == InHand || c.Name == Queued }
 
-// Lines says that c counts lines, and not connections or bytes.
+// Lines says that c counts lines, and not connections, bytes, matches or what
+// else befell a source.
 func (c *Count) Lines() bool {
-	return !strings.HasPrefix(c.Reason, "connections") && !strings.HasPrefix(c.Reason, "bytes")
+	if strings.HasPrefix(c.Reason, "connections") || strings.HasPrefix(c.Reason, "bytes") {
+		return false
+	}
+	switch c.Name {
+	case "matches", "ambiguous":
+		return false
+	case "parsed", InHand, Queued:
+		return true
+	}
+	return slices.ContainsFunc(fates[:], func(f Count) bool { return f.Name == c.Name })
 }
 
 // identity says of two sets of counts that their sums are equal, but for lines

@@ -53,10 +53,12 @@ const (
 	// or thrown away before they could be read.
 	LostKernel
 	LostVacuumed
-	// Unmatched lines matched no rule: of any kind; though a pack looks for a
-	// text in them; because the unit or user they need did not write them; or
-	// because their source may not feed the pack.
+	// Unmatched lines matched no rule: of any kind; of one that waits for a line
+	// which tells its address; though a pack looks for a text in them; because
+	// the unit or user they need did not write them; or because their source may
+	// not feed the pack.
 	Unmatched
+	UnmatchedHeld
 	UnmatchedNear
 	UnmatchedUntrusted
 	UnmatchedPack
@@ -89,6 +91,7 @@ var fates = [fateCount]Count{
 	LostKernel:         {Name: "lost", Reason: "kernel"},
 	LostVacuumed:       {Name: "lost", Reason: "vacuumed"},
 	Unmatched:          {Name: "unmatched"},
+	UnmatchedHeld:      {Name: "unmatched", Reason: "waits for its session"},
 	UnmatchedNear:      {Name: "unmatched", Reason: "near miss"},
 	UnmatchedUntrusted: {Name: "unmatched", Reason: "untrusted"},
 	UnmatchedPack:      {Name: "unmatched", Reason: "pack"},

@@ -70,9 +70,14 @@ func (p *Page) Entry(e *Entry) {
 	}
 }
 
-// Counts returns the totals: of the fates that are always shown, of those in
-// always, and of the others that are not zero.
+// Counts returns the totals of a source: received, delivered, the fates in always,
+// and the others that are not zero.
 func (l *Ledger) Counts(always ...Fate) []Count {
+	return l.Totals(append(always, Received, Delivered)...)
+}
+
+// Totals returns the totals of the fates in always and of those that are not zero.
+func (l *Ledger) Totals(always ...Fate) []Count {
 	var sum [fateCount]uint64
 	var parsed [dialectCount]uint64
 	var inHand uint64
@@ -105,7 +110,7 @@ func (l *Ledger) Counts(always ...Fate) []Count {
 
 	var out []Count
 	for f, n := range sum {
-		if f := Fate(f); n > 0 || f == Received || f == Delivered || slices.Contains(always, f) {
+		if f := Fate(f); n > 0 || slices.Contains(always, f) {
 			c := fates[f]
 			c.N = n
 			out = append(out, c)

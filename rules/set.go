@@ -130,9 +130,34 @@ func (g *group) make() {
 // returns dst. An entry that matches nothing costs no memory. Matches own
 // theirs.
 func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
+	dst, _ = s.Judge(dst, e)
+	return dst
+}
+
+// Outcome is what a set made of an entry.
+type Outcome uint8
+
+// The outcomes; of several packs the greatest holds.
+const (
+	// Unknown is a line that no pack looks for.
+	Unknown Outcome = iota
+	// Held is a match that waits for a line which tells its address.
+	Held
+	// Near is a line that holds a text which a pack looks for and that none of
+	// its rules read; Untrusted one that a rule reads and whose writer its pack
+	// does not believe.
+	Near
+	Untrusted
+	// Matched is a line of at least one match.
+	Matched
+)
+
+// Judge is AppendMatches, and says what became of an entry without a match.
+func (s *Set) Judge(dst []Match, e *ingest.Entry) ([]Match, Outcome) {
+	outcome, before := Unknown, len(dst)
 	g := s.groups[string(e.Identifier)]
 	if g == nil {
-		return dst
+		return dst, outcome
 	}
 	g.making.Do(g.make)
 	sc := g.search(e.Message)
@@ -140,7 +165,7 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 		sc = g.mark(sc, g.fielded)
 	}
 	if sc == nil {
-		return dst
+		return dst, outcome
 	}
 	sc.reset(e.Message)
 	sc.fields.reset()
@@ -149,19 +174,25 @@ func (s *Set) AppendMatches(dst []Match, e *ingest.Entry) []Match {
 		switch v := p.judge(g.forms, begin, e, sc); {
 		case v.form != nil && v.form.rule.linked():
 			dst = p.appendLinked(dst, &v, e, sc)
+			outcome = max(outcome, Held)
 		case v.form != nil:
 			dst = append(dst, v.match(e, &sc.fields))
 		case v.refused:
 			s.refused.add(p.index, e)
+			outcome = max(outcome, Untrusted)
 		case v.excepted:
 		case (v.near || p.near(g.forms, begin, e, sc)) && p.trust.believes(e):
 			s.near.add(p.index, e)
+			outcome = max(outcome, Near)
 		}
 		begin = p.behind
 	}
 	clear(sc.candidates)
 	g.scratch.Put(sc)
-	return dst
+	if len(dst) > before {
+		outcome = Matched
+	}
+	return dst, outcome
 }
 
 // next returns the first candidate from form i on, or -1.

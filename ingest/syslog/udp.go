@@ -127,7 +127,7 @@ func (s *udpSocket) countDrops() {
 	defer s.mu.Unlock()
 	_ = raw.Control(func(fd uintptr) {
 		if now, err := socketDrops(fd); err == nil {
-			s.l.n.lines.Add(ingest.LostKernel, uint64(now - s.drops))
+			s.l.n.lines.Add(ingest.LostKernel, uint64(now-s.drops))
 			s.drops = now
 		}
 	})

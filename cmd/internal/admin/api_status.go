@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"slices"
 	"time"
 
 	"bailiff/ingest"
@@ -28,6 +29,15 @@ type Status struct {
 	Warnings []string `json:"warnings"`
 }
 
+// counts calls f with each count of each source.
+func (s *Status) counts(f func(source string, c ingest.Count)) {
+	for _, src := range s.Sources {
+		for _, c := range src.Counts {
+			f(src.Name, ingest.Count(c))
+		}
+	}
+}
+
 // Part is the state of one part of the daemon.
 type Part struct {
 	OK bool `json:"ok"`
@@ -44,7 +54,29 @@ type Part struct {
 type Source struct {
 	Name string `json:"name"`
 	Part
+	// Counts are what became of its lines; those named in hand and queued are no
+	// totals, but tell how many are there now.
 	Counts []Count `json:"counts"`
+	// Imbalances are sums of Counts that do not hold. There are none unless
+	// bailiff has an error; see [ingest.Balance].
+	Imbalances []Imbalance `json:"imbalances,omitempty"`
+}
+
+// Imbalance is a sum that does not hold; see [ingest.Imbalance].
+type Imbalance struct {
+	Whole   string `json:"whole"`
+	Parts   string `json:"parts"`
+	Missing int64  `json:"missing"`
+}
+
+// sum adds up the lines that met one of the fates.
+func (s *Source) sum(fates ...string) (n uint64) {
+	for _, c := range s.Counts {
+		if own := ingest.Count(c); own.Lines() && slices.Contains(fates, c.Name) {
+			n += c.N
+		}
+	}
+	return n
 }
 
 // Count is how many lines met one fate; see [ingest.Count]. Name and Reason are
@@ -125,11 +157,11 @@ type Firewall struct {
 type Queue struct {
 	Length   int `json:"length"`
 	Capacity int `json:"capacity"`
-	// Dropped are matches that were lost, Name being the source.
+	// Dropped are lines with matches that were lost, Name being the source.
 	Dropped []Count `json:"dropped"`
 }
 
-// lost is how many matches were dropped in all.
+// lost is how many lines were dropped in all.
 func (q *Queue) lost() (n uint64) {
 	for _, c := range q.Dropped {
 		n += c.N

@@ -2,10 +2,13 @@ package admin
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"bailiff/ingest"
 )
 
 // statusTimeout bounds one scrape.
@@ -28,12 +31,35 @@ var metrics = []metric{
 		emit(float64(s.Started.UnixMilli()) / 1e3)
 	}),
 	counter("source_lines_total", "Lines by source and by what became of them.", func(s *Status, emit func(float64, ...string)) {
-		for _, src := range s.Sources {
-			for _, c := range src.Counts {
-				emit(float64(c.N), src.Name, c.Name, c.Reason)
+		s.counts(func(source string, c ingest.Count) {
+			if c.Lines() && !c.Standing() {
+				emit(float64(c.N), source, c.Name, c.Reason)
 			}
-		}
+		})
 	}, "source", "fate", "reason"),
+	gauge("source_lines", "Lines that are under way: in hand or queued.", func(s *Status, emit func(float64, ...string)) {
+		s.counts(func(source string, c ingest.Count) {
+			if c.Standing() {
+				emit(float64(c.N), source, c.Name)
+			}
+		})
+	}, "source", "place"),
+	gauge("source_lines_unaccounted", "Lines that vanished or that nobody sent; 0 unless bailiff has an error.", func(s *Status, emit func(float64, ...string)) {
+		for _, src := range s.Sources {
+			var n float64
+			for _, i := range src.Imbalances {
+				n += math.Abs(float64(i.Missing))
+			}
+			emit(n, src.Name)
+		}
+	}, "source"),
+	counter("source_events_total", "What else befell a source: its matches, refused connections, gaps, restarts.", func(s *Status, emit func(float64, ...string)) {
+		s.counts(func(source string, c ingest.Count) {
+			if !c.Lines() {
+				emit(float64(c.N), source, c.Name, c.Reason)
+			}
+		})
+	}, "source", "event", "reason"),
 	gauge("source_up", "Whether the source is read.", func(s *Status, emit func(float64, ...string)) {
 		for _, src := range s.Sources {
 			emit(bit(src.OK), src.Name)
@@ -103,7 +129,7 @@ var metrics = []metric{
 	gauge("queue_capacity", "How many matches may wait.", func(s *Status, emit func(float64, ...string)) {
 		emit(float64(s.Queue.Capacity))
 	}),
-	counter("dropped_total", "Matches that were lost before a decision.", func(s *Status, emit func(float64, ...string)) {
+	counter("dropped_total", "Lines with matches that were lost before a decision.", func(s *Status, emit func(float64, ...string)) {
 		for _, c := range s.Queue.Dropped {
 			emit(float64(c.N), c.Name, c.Reason)
 		}

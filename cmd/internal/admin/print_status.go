@@ -28,16 +28,11 @@ func (p *Printer) Status(s *Status) error {
 	firewall[1] += fmt.Sprintf(": %s, %s refused", plural(s.Firewall.Bans, "ban"), traffic(s.Firewall.Packets, s.Firewall.Bytes))
 	rows = append(rows, append([]string{"firewall"}, firewall...))
 	rows = append(rows, []string{"queue", state(s.Queue.lost() == 0), queueLine(&s.Queue)})
+	rows = append(rows, accounts(s.Sources))
 	p.table(&b, "", rows)
 
 	b.WriteByte('\n')
-	rows = [][]string{{"SOURCE", "STATE", "LINES"}}
-	for i := range s.Sources {
-		src := &s.Sources[i]
-		cells := src.cells()
-		rows = append(rows, []string{src.Name, cells[0], strings.TrimSpace(countLine(src.Counts) + "  " + cells[1])})
-	}
-	p.table(&b, "", rows)
+	p.sources(&b, s.Sources)
 
 	b.WriteByte('\n')
 	p.packs(&b, s.Packs)
@@ -142,21 +137,4 @@ func queueLine(q *Queue) string {
 		line += ", dropped " + countLine(q.Dropped)
 	}
 	return line
-}
-
-// countLine spells counts: "received 12, refused 3 (unit)". Of those that are
-// zero only the first is worth a word.
-func countLine(counts []Count) string {
-	var words []string
-	for i, c := range counts {
-		if c.N == 0 && i > 0 {
-			continue
-		}
-		word := fmt.Sprint(c.Name, " ", c.N)
-		if c.Reason != "" {
-			word += " (" + c.Reason + ")"
-		}
-		words = append(words, word)
-	}
-	return strings.Join(words, ", ")
 }

@@ -53,8 +53,11 @@ func sampleStatus() Status {
 	return Status{
 		Version: "v0.1.0", PID: 812, Started: at.Add(-3*time.Hour - 12*time.Minute), Now: at, Config: "/etc/bailiff/bailiff.toml",
 		Sources: []Source{
-			{Name: "journald", Part: Part{OK: true}, Counts: []Count{{"received", "", 0}, {"truncated", "", 0}, {"refused", "unit", 3}}},
-			{Name: "udp:127.0.0.1:5514", Part: Part{Error: "port in use", Hint: "stop rsyslog"}},
+			{Name: "journald", Part: Part{OK: true}, Counts: []Count{
+				{"received", "", 40}, {"delivered", "", 30}, {"truncated", "", 2}, {"refused", "rest of a split line", 10}, {"lost", "vacuumed", 7}, {"parsed", "journal", 30},
+				{"gaps", "vacuumed", 1}, {"unmatched", "", 9}, {"unmatched", "near miss", 1}, {"matched", "", 20}, {"matches", "", 25}, {"decided", "", 15}, {"queued", "", 5},
+			}},
+			{Name: "udp:127.0.0.1:5514", Part: Part{Error: "port in use", Hint: "stop rsyslog"}, Counts: []Count{{"received", "", 4}, {"delivered", "", 1}}, Imbalances: []Imbalance{{"received", "delivered", 3}}},
 		},
 		Packs:    []Pack{{Name: "sshd", Rules: 12, Matches: 512, Ambiguous: 1, Untrusted: 3, Sample: "Failed \x1b[2J", NearMisses: 2, NearSample: "Failed\x00 new words", Sessions: &Sessions{Live: 6, Unbound: 4, Evicted: 5}}, {Name: "nginx"}},
 		Jails:    []Jail{{Name: "sshd", Packs: []string{"sshd"}, Windows: 7, Standing: 2, Bans: 9, Alarms: 1}, {Name: "lab", Packs: []string{"sshd", "asterisk"}, Simulate: true}},

@@ -33,6 +33,7 @@ const (
 type finding struct {
 	matches []rules.Match
 	mark    ingest.Mark
+	of      *account // of the source
 }
 
 func (f *finding) size() int {
@@ -96,22 +97,26 @@ func (t *tally) add(matches []rules.Match) {
 }
 
 // read returns the handler of one source. Where the source can resume it waits
-// for room in the queue; a network source must never wait, and loses the match,
-// counted in dropped.
-func (p *pipeline) read(done <-chan struct{}, dropped *atomic.Uint64) ingest.Handler {
+// for room in the queue; a network source must never wait, and loses the line. What
+// became of each is counted in a.
+func (p *pipeline) read(done <-chan struct{}, a *account) ingest.Handler {
 	var marked time.Time // of the one goroutine of a source with cursors
 	return func(e *ingest.Entry) {
-		found := finding{matches: p.set.Load().AppendMatches(nil, e)}
+		matches, outcome := p.set.Load().Judge(nil, e)
+		page := a.page(e)
+		page.Add(fates[outcome])
+		found := finding{matches: matches, of: a}
 		resumes := len(e.Cursor) > 0
 		if len(found.matches) == 0 && (!resumes || e.Received.Sub(marked) < markEvery) {
 			return
 		}
 		p.tally.add(found.matches)
+		a.matched(page, found.matches)
 		if !resumes {
 			select {
 			case p.queue <- found:
 			default:
-				dropped.Add(uint64(len(found.matches)))
+				a.drop(page, &found, ingest.DroppedQueue)
 			}
 			return
 		}
@@ -121,12 +126,14 @@ func (p *pipeline) read(done <-chan struct{}, dropped *atomic.Uint64) ingest.Han
 		// their position would pass over it. The source reads them again.
 		select {
 		case <-done:
+			a.drop(page, &found, ingest.DroppedStopping)
 			return
 		default:
 		}
 		select {
 		case p.queue <- found:
 		case <-done:
+			a.drop(page, &found, ingest.DroppedStopping)
 		}
 	}
 }
@@ -183,6 +190,7 @@ func (p *pipeline) observe(batch []finding) []decide.Decision {
 		for j := range batch[i].matches {
 			decisions = append(decisions, p.engine.Observe(&batch[i].matches[j], now)...)
 		}
+		batch[i].of.decided(&batch[i])
 	}
 	return decisions
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,6 +125,16 @@ func guesses(h ingest.Handler, addr, cursor string, n int) {
 	}
 }
 
+// total is the sum of one count of an account.
+func total(a *account, name string) (n uint64) {
+	for _, c := range a.counts() {
+		if c.Name == name {
+			n += c.N
+		}
+	}
+	return n
+}
+
 // finish lets the judge decide all that is queued.
 func finish(ctx context.Context, p *pipeline) {
 	close(p.queue)
@@ -136,8 +145,8 @@ func TestDecisionsHoldBeforeTheyAreTold(t *testing.T) {
 	short, long := decide.DefaultJail("short", "sshd"), decide.DefaultJail("long", "sshd")
 	long.BanTime = time.Hour
 	p, d := newSpine(t, short, long)
-	var dropped atomic.Uint64
-	guesses(p.read(nil, &dropped), "198.51.100.8", "c", 5)
+	account := newAccount()
+	guesses(p.read(nil, account), "198.51.100.8", "c", 5)
 	finish(t.Context(), p)
 	want := []string{
 		"commit 2 decisions 1 marks",
@@ -151,8 +160,8 @@ func TestDecisionsHoldBeforeTheyAreTold(t *testing.T) {
 
 func TestPositionRidesWithItsMatches(t *testing.T) {
 	p, d := newSpine(t, decide.DefaultJail("ssh", "sshd"))
-	var dropped atomic.Uint64
-	h := p.read(nil, &dropped)
+	account := newAccount()
+	h := p.read(nil, account)
 	n := batchMatches + 3 // two batches
 	guesses(h, "198.51.100.8", "c", n)
 	finish(t.Context(), p)
@@ -174,8 +183,8 @@ func TestPositionRidesWithItsMatches(t *testing.T) {
 func TestQuietSourceIsMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, d := newSpine(t, decide.DefaultJail("ssh", "sshd"))
-		var dropped atomic.Uint64
-		h := p.read(nil, &dropped)
+		account := newAccount()
+		h := p.read(nil, account)
 		for i := range 21 {
 			e := guess("198.51.100.8", fmt.Sprint("c", i))
 			e.Message = []byte("Server listening on 0.0.0.0 port 22.")
@@ -196,10 +205,10 @@ func TestFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, d := newSpine(t, decide.DefaultJail("ssh", "sshd"))
 		p.queue = make(chan finding, 2)
-		var dropped atomic.Uint64
-		h := p.read(nil, &dropped)
+		account := newAccount()
+		h := p.read(nil, account)
 		guesses(h, "198.51.100.8", "", 5) // a network source never waits
-		if n := dropped.Load(); n != 3 {
+		if n := total(account, "dropped"); n != 3 {
 			t.Errorf("%d counted as dropped, want 3", n)
 		}
 		handed := 0
@@ -214,8 +223,8 @@ func TestFullQueue(t *testing.T) {
 			t.Error("a source that can resume did not wait")
 		}
 		p.judge(t.Context())
-		if handed != 3 || dropped.Load() != 3 {
-			t.Errorf("%d handed over, %d dropped", handed, dropped.Load())
+		if handed != 3 || total(account, "dropped") != 3 {
+			t.Errorf("%d handed over, %d dropped", handed, total(account, "dropped"))
 		}
 		if !slices.Contains(d.events, "tell ban ssh") {
 			t.Errorf("the five that were not lost made no ban: %v", d.events)
@@ -231,8 +240,8 @@ func TestStopPassesOverNoLine(t *testing.T) {
 			p, _ := newSpine(t, decide.DefaultJail("ssh", "sshd"))
 			p.queue = make(chan finding, 1)
 			done := make(chan struct{})
-			var dropped atomic.Uint64
-			h := p.read(done, &dropped)
+			account := newAccount()
+			h := p.read(done, account)
 			h(guess("198.51.100.8", "c0"))
 			go h(guess("198.51.100.8", "c1"))
 			synctest.Wait()
@@ -249,8 +258,8 @@ func TestStopPassesOverNoLine(t *testing.T) {
 
 func TestStopDecidesWhatIsQueued(t *testing.T) {
 	p, d := newSpine(t, decide.DefaultJail("ssh", "sshd"))
-	var dropped atomic.Uint64
-	h := p.read(nil, &dropped)
+	account := newAccount()
+	h := p.read(nil, account)
 	for i := range 2000 {
 		guesses(h, fmt.Sprintf("198.51.%d.%d", i/250, i%250+1), "", 5)
 	}
@@ -262,8 +271,8 @@ func TestStopDecidesWhatIsQueued(t *testing.T) {
 		}
 		bans += len(b.Decisions)
 	}
-	if bans != 2000 || dropped.Load() != 0 {
-		t.Errorf("%d bans, %d dropped, want 2000 and none", bans, dropped.Load())
+	if bans != 2000 || total(account, "dropped") != 0 {
+		t.Errorf("%d bans, %d dropped, want 2000 and none", bans, total(account, "dropped"))
 	}
 	if err := p.ask(t.Context(), func() {}); !errors.Is(err, errStopping) {
 		t.Errorf("asking a judge that has gone: %v", err)
@@ -287,8 +296,8 @@ func TestNothingIsCommittedForNothing(t *testing.T) {
 		t.Errorf("%v", d.events)
 	}
 	d.commitErr = errors.New("closed")
-	var dropped atomic.Uint64
-	guesses(p.read(nil, &dropped), "198.51.100.8", "", 5)
+	account := newAccount()
+	guesses(p.read(nil, account), "198.51.100.8", "", 5)
 	finish(t.Context(), p)
 	want := []string{"commit 1 decisions 0 marks", "apply ban ssh", "fsync", "tell ban ssh"}
 	if diff := cmp.Diff(want, d.events); diff != "" || p.tally.unsaved.Load() != 1 {

@@ -18,8 +18,10 @@ type desk struct {
 	wrong  atomic.Pointer[error] // why it is not read; nil while it is
 	failed atomic.Uint64
 
-	dropped atomic.Uint64 // matches that the judge had no room for
+	account *account // what became of its lines
 }
+
+func newDesk(s ingest.Source) *desk { return &desk{source: s, account: newAccount()} }
 
 func (k *desk) trouble() error {
 	if err := k.wrong.Load(); err != nil {
@@ -44,14 +46,14 @@ func (d *daemon) openSources() ([]*desk, error) {
 		if err != nil {
 			return nil, err
 		}
-		desks = append(desks, &desk{source: l})
+		desks = append(desks, newDesk(l))
 	}
 	if c.Journald.Enabled {
 		s, err := d.openJournal()
 		if err != nil {
 			return nil, err
 		}
-		desks = append(desks, &desk{source: s})
+		desks = append(desks, newDesk(s))
 	}
 	return desks, nil
 }
@@ -151,7 +153,7 @@ const trial = 2 * time.Second
 // man reads a source until ctx is done, and starts it again with growing pauses
 // when it fails: one unreadable source must not cost the others.
 func (d *daemon) man(ctx context.Context, k *desk) {
-	handler := d.pipe.read(ctx.Done(), &k.dropped)
+	handler := d.pipe.read(ctx.Done(), k.account)
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		began := time.Now()
 		passed := time.AfterFunc(trial, func() { d.well(k) })

@@ -49,7 +49,7 @@ func TestSourceComesBack(t *testing.T) {
 			lasts(time.Hour, 0),   // at 16 s, in silence
 		}}
 		p, _ := newSpine(t)
-		d, k := &daemon{log: quiet, pipe: p}, &desk{source: source}
+		d, k := &daemon{log: quiet, pipe: p}, newDesk(source)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		began := time.Now()

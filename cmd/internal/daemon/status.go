@@ -27,16 +27,17 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 		e := d.pipe.engine
 		census, watched, stats = e.Census(), e.Watched(), e.Stats()
 		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched)
+		// The judge stands still meanwhile, and so does what it has decided.
+		for _, k := range d.sources {
+			s.Sources = append(s.Sources, k.status())
+		}
+		s.Queue = d.queueStatus(s.Sources)
 	})
 	if err != nil {
 		return s, err
 	}
-	for _, k := range d.sources {
-		s.Sources = append(s.Sources, k.status())
-	}
 	s.Store = d.storeStatus()
 	s.Firewall = d.firewallStatus(ctx, census.Enforced)
-	s.Queue = d.queueStatus()
 	for _, a := range d.alarms.list() {
 		s.Alarms = append(s.Alarms, admin.DecisionOf(&a))
 	}
@@ -94,9 +95,11 @@ func (d *daemon) jailStatus(standing, watched map[string]int) []admin.Jail {
 }
 
 func (k *desk) status() admin.Source {
-	s := admin.Source{Name: k.source.Name(), Part: part(k.trouble(), k.failed.Load())}
-	if c, ok := k.source.(ingest.Counter); ok {
-		s.Counts = admin.CountsOf(c.Counts())
+	early := k.counts()
+	late := k.counts()
+	s := admin.Source{Name: k.source.Name(), Part: part(k.trouble(), k.failed.Load()), Counts: admin.CountsOf(late)}
+	for _, i := range ingest.Balance(early, late) {
+		s.Imbalances = append(s.Imbalances, admin.Imbalance{Whole: i.Whole, Parts: i.Parts, Missing: i.Missing})
 	}
 	return s
 }
@@ -135,11 +138,13 @@ func (d *daemon) firewallStatus(ctx context.Context, bans int) admin.Firewall {
 	return f
 }
 
-func (d *daemon) queueStatus() admin.Queue {
+func (d *daemon) queueStatus(sources []admin.Source) admin.Queue {
 	q := admin.Queue{Length: len(d.pipe.queue), Capacity: cap(d.pipe.queue), Dropped: []admin.Count{}}
-	for _, k := range d.sources {
-		if n := k.dropped.Load(); n > 0 {
-			q.Dropped = append(q.Dropped, admin.Count{Name: k.source.Name(), Reason: "queue full", N: n})
+	for _, source := range sources {
+		for _, c := range source.Counts {
+			if c.Name == "dropped" && c.N > 0 {
+				q.Dropped = append(q.Dropped, admin.Count{Name: source.Name, Reason: c.Reason, N: c.N})
+			}
 		}
 	}
 	return q
