@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -81,6 +83,29 @@ func (a *account) counts() []ingest.Count {
 		counts = append(counts, ingest.Count{Name: ingest.Queued, N: uint64(n)})
 	}
 	return counts
+}
+
+// closeAccount says what became of all lines of a source that has ended, when all of
+// them are decided, and whether that adds up.
+func (k *desk) closeAccount(log *slog.Logger) {
+	counts := k.counts()
+	args := []any{"source", k.source.Name()}
+	var standing uint64
+	for _, c := range counts {
+		if c.Standing() {
+			standing += c.N
+		}
+		if c.N > 0 && c.Lines() {
+			args = append(args, strings.TrimSpace(c.Name+" "+c.Reason), c.N)
+		}
+	}
+	log.Info("account of a source", args...)
+	for _, off := range ingest.Balance(counts, counts) {
+		log.Error("the account does not balance: this is an error in bailiff, please report it", "source", k.source.Name(), "sum", off.String())
+	}
+	if standing > 0 {
+		log.Error("lines were left undecided: this is an error in bailiff, please report it", "source", k.source.Name(), "lines", standing)
+	}
 }
 
 // counts returns those of the source and those of its account. The source's come

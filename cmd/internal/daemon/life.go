@@ -64,6 +64,9 @@ func (d *daemon) run(ctx context.Context, api *admin.Server) error {
 	readers.Wait()
 	close(d.pipe.queue)
 	<-judged
+	for _, k := range d.sources {
+		k.closeAccount(d.log)
+	}
 	stopAside()
 	others.Wait()
 	return apiErr
