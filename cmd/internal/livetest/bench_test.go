@@ -198,19 +198,8 @@ func BenchmarkAtRest(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(rssAnon(b, d.cmd.Process.Pid), "MB")
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", d.cmd.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, thread := range threads {
-		child, err := os.ReadFile(thread)
-		if err != nil {
-			b.Fatal(err)
-		}
-		var pid int
-		if _, err := fmt.Sscan(string(child), &pid); err == nil {
-			b.ReportMetric(rssAnon(b, pid), "reader-MB")
-		}
+	for _, pid := range childrenOf(b, d.cmd.Process.Pid) {
+		b.ReportMetric(rssAnon(b, pid), "reader-MB")
 	}
 }
 
