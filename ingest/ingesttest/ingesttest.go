@@ -3,9 +3,7 @@ package ingesttest
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,8 +25,21 @@ type Transport struct {
 	// Drains says that the source hands out what had arrived when its
 	// context ends, as it must if nobody keeps that.
 	Drains bool
+	// Waits says that a sender is held up when the source is: however much it
+	// writes, nothing is lost.
+	Waits bool
+	// Independent says that a handler which blocks for one sender does not
+	// hold up another.
+	Independent bool
+	// Resume makes a source that reads the same log from behind the entry with
+	// this cursor, or from its beginning if that is nil. It is set if the
+	// source's entries have cursors; Dial may then be called at any time.
+	Resume func(t *testing.T, cursor []byte) ingest.Source
 	// Line makes a line that arrives as message.
 	Line func(message string) string
+	// Ours tells the lines of the suite from those that the log has anyway; nil
+	// if there are none.
+	Ours func(*ingest.Entry) bool
 }
 
 // patience is how long the suite waits for what must happen.
@@ -47,6 +58,10 @@ func Run(t *testing.T, open func(t *testing.T) Transport) {
 	t.Run("drained end", func(t *testing.T) { testDrainedEnd(t, open(t)) })
 	t.Run("idle end", func(t *testing.T) { testIdleEnd(t, open(t)) })
 	t.Run("counts", func(t *testing.T) { testCounts(t, open(t)) })
+	t.Run("held up", func(t *testing.T) { testHeldUp(t, open(t)) })
+	t.Run("independent", func(t *testing.T) { testIndependent(t, open(t)) })
+	t.Run("run again", func(t *testing.T) { testRunAgain(t, open(t)) })
+	t.Run("resume", func(t *testing.T) { testResume(t, open(t)) })
 }
 
 // run is a running source and what it has handed out.
@@ -58,7 +73,9 @@ type run struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and renewed with each message
 	seen    []string
-	over    bool // Run has returned
+	cursors []string // of seen
+	busy    int      // handlers at work
+	over    bool     // Run has returned
 }
 
 // start runs the source; look, if any, sees each entry first.
@@ -73,18 +90,15 @@ func start(t *testing.T, tr Transport, look func(*ingest.Entry)) *run {
 	}
 	go func() {
 		err := tr.Source.Run(ctx, func(e *ingest.Entry) {
-			message := string(e.Message)
+			if tr.Ours != nil && !tr.Ours(e) {
+				return
+			}
+			message, cursor := string(e.Message), string(e.Cursor)
+			r.enter(cursor, tr.Resume != nil)
 			if look != nil {
 				look(e)
 			}
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if r.over {
-				t.Errorf("the handler is called after Run has returned")
-			}
-			r.seen = append(r.seen, message)
-			close(r.changed)
-			r.changed = make(chan struct{})
+			r.leave(message, cursor)
 		})
 		r.mu.Lock()
 		r.over = true
@@ -93,6 +107,30 @@ func start(t *testing.T, tr Transport, look func(*ingest.Entry)) *run {
 	}()
 	t.Cleanup(cancel)
 	return r
+}
+
+// enter holds what is true whenever a handler is called.
+func (r *run) enter(cursor string, resumes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy++
+	switch {
+	case r.over:
+		r.t.Errorf("the handler is called after Run has returned")
+	case resumes != (cursor != ""):
+		r.t.Errorf("an entry has cursor %q", cursor)
+	case resumes && r.busy > 1:
+		r.t.Errorf("a source with cursors calls its handler twice at once")
+	}
+}
+
+func (r *run) leave(message, cursor string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy--
+	r.seen, r.cursors = append(r.seen, message), append(r.cursors, cursor)
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 // wait returns when n messages have been handed out, and all of them.
@@ -145,165 +183,6 @@ func (tr *Transport) senders(want int) int {
 		return min(want, tr.Senders)
 	}
 	return want
-}
-
-// testOrder holds that nothing is lost, added or reordered for one sender.
-func testOrder(t *testing.T, tr Transport) {
-	r := start(t, tr, nil)
-	senders := tr.senders(3)
-	var wg sync.WaitGroup
-	for s := range senders {
-		w := tr.Dial(t)
-		wg.Go(func() {
-			defer w.Close()
-			for i := range perSender {
-				send(t, w, tr.Line(fmt.Sprintf("sender %d line %d", s, i)))
-			}
-		})
-	}
-	wg.Wait()
-	r.wait(senders * perSender)
-	next := make([]int, senders)
-	for _, m := range r.stop() {
-		var s, i int
-		if _, err := fmt.Sscanf(m, "sender %d line %d", &s, &i); err != nil || s >= senders {
-			t.Fatalf("nobody sent %q", m)
-		}
-		if i != next[s] {
-			t.Fatalf("sender %d: line %d arrived where %d was due", s, i, next[s])
-		}
-		next[s]++
-	}
-	for s, n := range next {
-		if n != perSender {
-			t.Errorf("sender %d: %d lines arrived, want %d", s, n, perSender)
-		}
-	}
-}
-
-// testBorrowed holds that a source does not rely on the bytes that it has handed
-// out.
-func testBorrowed(t *testing.T, tr Transport) {
-	scribble := func(b []byte) {
-		for i := range b {
-			b[i] = '\n'
-		}
-	}
-	r := start(t, tr, func(e *ingest.Entry) {
-		for _, b := range [][]byte{e.Host, e.Identifier, e.ProcID, e.Message, e.Unit} {
-			scribble(b)
-		}
-		e.Host, e.Message, e.Repeat = nil, nil, 7
-	})
-	w := tr.Dial(t)
-	defer w.Close()
-	for i := range perSender {
-		send(t, w, tr.Line(fmt.Sprintf("line %d", i)))
-	}
-	r.wait(perSender)
-	for i, m := range r.stop() {
-		if want := fmt.Sprintf("line %d", i); m != want {
-			t.Fatalf("%q arrived, want %q", m, want)
-		}
-	}
-}
-
-// testEntries holds what is true of every entry.
-func testEntries(t *testing.T, tr Transport) {
-	before := time.Now()
-	r := start(t, tr, func(e *ingest.Entry) {
-		if e.Source != tr.Source.Name() {
-			t.Errorf("source %q, want %q", e.Source, tr.Source.Name())
-		}
-		if e.Received.Before(before.Add(-time.Second)) || e.Received.After(time.Now().Add(time.Second)) {
-			t.Errorf("received at %v", e.Received)
-		}
-		if e.Time.IsZero() || e.Time.After(e.Received) {
-			t.Errorf("happened at %v, received at %v", e.Time, e.Received)
-		}
-		if e.Repeat < 1 || len(e.Message) > ingest.MaxMessage {
-			t.Errorf("%d bytes × %d", len(e.Message), e.Repeat)
-		}
-		if long := len(e.Message) == ingest.MaxMessage; e.Truncated != long {
-			t.Errorf("truncated %v with %d bytes", e.Truncated, len(e.Message))
-		}
-	})
-	w := tr.Dial(t)
-	defer w.Close()
-	long := strings.Repeat("x", ingest.MaxMessage)
-	send(t, w, tr.Line("first"))
-	send(t, w, tr.Line(long+"yy"))
-	send(t, w, tr.Line("last"))
-	r.wait(3)
-	want := []string{"first", long, "last"}
-	for i, m := range r.stop() {
-		if m != want[i] {
-			t.Errorf("message %d is %.40q (%d bytes), want %.40q", i, m, len(m), want[i])
-		}
-	}
-}
-
-// testDrainedEnd holds that what was sent before the end of the context is
-// handed out.
-func testDrainedEnd(t *testing.T, tr Transport) {
-	if !tr.Drains {
-		t.Skip("what is not read can be read again")
-	}
-	entered, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	r := start(t, tr, func(*ingest.Entry) {
-		once.Do(func() { close(entered); <-release })
-	})
-	w := tr.Dial(t)
-	defer w.Close()
-	send(t, w, tr.Line("line 0"))
-	<-entered
-	// The source is held up in its handler while the rest arrives. A unix
-	// socket may queue no more than ten datagrams (net.unix.max_dgram_qlen).
-	const n = 8
-	for i := 1; i < n; i++ {
-		send(t, w, tr.Line(fmt.Sprintf("line %d", i)))
-	}
-	r.cancel()
-	close(release)
-	if seen := r.stop(); len(seen) != n {
-		t.Errorf("%d of %d messages were handed out", len(seen), n)
-	}
-}
-
-// testIdleEnd holds that a source that waits for a silent sender ends.
-func testIdleEnd(t *testing.T, tr Transport) {
-	r := start(t, tr, nil)
-	w := tr.Dial(t)
-	defer w.Close()
-	send(t, w, tr.Line("x"))
-	r.wait(1)
-	r.stop()
-}
-
-// testCounts holds that each line received met one fate.
-func testCounts(t *testing.T, tr Transport) {
-	c, ok := tr.Source.(ingest.Counter)
-	if !ok {
-		t.Skip("the source does not count")
-	}
-	r := start(t, tr, nil)
-	w := tr.Dial(t)
-	defer w.Close()
-	for i := range perSender {
-		send(t, w, tr.Line(fmt.Sprintf("line %d", i)))
-	}
-	send(t, w, tr.Line(strings.Repeat("x", ingest.MaxMessage+1)))
-	r.wait(perSender + 1)
-	r.stop()
-	CheckCounts(t, c)
-	got := Total(c, "delivered", "")
-	if got != perSender+1 {
-		t.Errorf("%d delivered, want %d", got, perSender+1)
-	}
-	if got := Total(c, "truncated", ""); got != 1 {
-		t.Errorf("%d truncated, want 1", got)
-	}
 }
 
 // CheckCounts holds that the accounts of a source at rest balance, and that no line

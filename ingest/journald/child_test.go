@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bailiff/ingest"
+	"bailiff/ingest/ingesttest"
 	"bailiff/ingest/journald/journaltest"
 )
 
@@ -51,6 +52,7 @@ func TestChildKilled(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
+	ingesttest.CheckCounts(t, r.src)
 	if n := r.count("restarts"); n != kills {
 		t.Errorf("%d restarts, want %d", n, kills)
 	}

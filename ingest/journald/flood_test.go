@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bailiff/ingest"
+	"bailiff/ingest/ingesttest"
 	"bailiff/ingest/journald"
 	"bailiff/ingest/journald/journaltest"
 )
@@ -70,6 +71,7 @@ func flood(t *testing.T, opts journald.Options, hold chan struct{}) (missing int
 		t.Fatal(err)
 	}
 	missing += lines - next
+	ingesttest.CheckCounts(t, r.src)
 	lost := int(r.count("lost"))
 	t.Logf("read %d of %d lines, %d entries counted as lost", seen, lines, lost)
 	if seen+missing != lines {

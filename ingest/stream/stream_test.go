@@ -267,6 +267,7 @@ func TestConformance(t *testing.T) {
 				return ingesttest.Transport{
 					Source:  s,
 					Senders: 1,
+					Waits:   true,
 					Line:    tc.line,
 					Dial:    func(*testing.T) io.WriteCloser { return writer{w, tc.after} },
 				}

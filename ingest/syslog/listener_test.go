@@ -89,7 +89,10 @@ func TestConformance(t *testing.T) {
 				return ingesttest.Transport{
 					Source: l,
 					Drains: true,
-					Line:   tc.line,
+					// A sender on a unix socket waits for room.
+					Waits:       l.Network() != "udp",
+					Independent: l.Network() == "tcp",
+					Line:        tc.line,
 					Dial: func(t *testing.T) io.WriteCloser {
 						if l.Network() == "tcp" {
 							return &framed{Conn: dial(t, l)}
