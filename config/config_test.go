@@ -108,18 +108,22 @@ func TestDefault(t *testing.T) {
 			{Enabled: true, Jail: decide.Jail{
 				Name: "others", Packs: []string{Others},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx", Packs: []string{"asterisk"},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: time.Minute, BanTime: 10 * time.Minute,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx-slow", Packs: []string{"asterisk"},
 				MaxRetry: 20, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "sshd", Packs: []string{"sshd"},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute,
 			}},
 		},
 	}
@@ -193,11 +197,13 @@ func TestEverything(t *testing.T) {
 			{Jail: decide.Jail{
 				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: Forever,
 				Ports:   []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "udp", Port: 5060}},
-				Verdict: decide.Reject, Simulate: true,
+				Verdict: decide.Reject, Simulate: true, Prefix4: 24, Prefix6: 56,
+				Spoofable: decide.SpoofableFull, SpoofableBan: time.Minute, Distinct: 2, Canaries: []string{"1000", "admin"},
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "A_1", Packs: []string{"c"},
 				MaxRetry: 3, MaxChallenges: 7, FindTime: time.Hour, BanTime: banTime,
+				GroupBy: decide.ByPrefix, Prefix4: 16, Prefix6: 48, SpoofableBan: time.Minute,
 			}},
 		},
 	}
@@ -236,7 +242,7 @@ func TestExample(t *testing.T) {
 	}
 
 	// What is commented out is a key, a table, or an element of never_ban.
-	uncomment := regexp.MustCompile(`(?m)^( *)# ("|\[\[|\[pack|[a-z_]+ +?=)`)
+	uncomment := regexp.MustCompile(`(?m)^( *)# ("|\[\[|\[pack|\[jail|\[origin|[a-z_0-9]+ +?=)`)
 	all := uncomment.ReplaceAllString(string(text), "$1$2")
 	all = strings.ReplaceAll(all, "\nrules_dir", "\n# rules_dir") // need not exist here
 	all = strings.ReplaceAll(all, `"root", "syslog"`, `"root"`)   // nor this user

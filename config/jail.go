@@ -63,6 +63,7 @@ func (j *Jail) thresholds(t *table) {
 		t.fail(t.key("find_time"), "", "must not be \"forever\"")
 	}
 	t.duration("ban_time", time.Second, &j.BanTime)
+	j.classes(t)
 }
 
 // named reads one [jail.NAME] over the defaults j.
@@ -92,19 +93,50 @@ func (j Jail) named(name string, t *table) Jail {
 		}
 		j.Ports = append(j.Ports, port)
 	})
-	var verdict string
-	if t.string("verdict", &verdict) {
-		switch verdict {
-		case "drop":
-			j.Verdict = decide.Drop
-		case "reject":
-			j.Verdict = decide.Reject
-		default:
-			t.fail(t.key("verdict"), "", `must be "drop" or "reject"; it is %q`, verdict)
-		}
-	}
+	choice(t, "verdict", []string{"drop", "reject"}, &j.Verdict)
+	j.group(t)
 	t.done()
 	return j
+}
+
+// group reads whose attempts the jail adds up.
+func (j *Jail) group(t *table) {
+	if choice(t, "group_by", decide.Groups(), &j.GroupBy); j.GroupBy != decide.ByPrefix {
+		for _, name := range []string{"prefix4", "prefix6"} {
+			if t.has(name) {
+				t.fail(t.key(name), "remove it, or write group_by = \"prefix\"", "means nothing for a jail that does not group by prefix")
+			}
+		}
+	}
+	t.count("prefix4", 8, &j.Prefix4)
+	t.count("prefix6", 16, &j.Prefix6)
+	if j.Prefix4 > 32 || j.Prefix6 > 64 {
+		t.fail(t.path, "", "prefix4 is at most 32 and prefix6 at most 64")
+	}
+	t.count("distinct", 1, &j.Distinct)
+	switch {
+	case j.Distinct > 1 && j.GroupBy == decide.ByAddressAccount:
+		t.fail(t.key("distinct"), "remove it", "one address and one account are never %d", j.Distinct)
+	case j.Distinct > j.MaxRetry:
+		t.fail(t.key("distinct"), "raise max_retry", "%d are more than max_retry = %d attempts can be", j.Distinct, j.MaxRetry)
+	}
+	t.each("canary", false, func(path, account string) {
+		if account == "" {
+			t.fail(path, "", "the empty name is no account")
+			return
+		}
+		j.Canaries = append(j.Canaries, account)
+	})
+}
+
+// classes reads what the jail makes of evidence that somebody else could have
+// written.
+func (j *Jail) classes(t *table) {
+	choice(t, "spoofable", []string{"short", "alarm", "full"}, &j.Spoofable)
+	t.duration("spoofable_ban_time", time.Second, &j.SpoofableBan)
+	if j.Spoofable != decide.SpoofableShort && t.has("spoofable_ban_time") {
+		t.fail(t.key("spoofable_ban_time"), "remove it", "means nothing unless spoofable is \"short\"")
+	}
 }
 
 // validJailName keeps names to what needs no quoting in TOML, on a command line

@@ -115,6 +115,30 @@ func (t *table) count(name string, least int, into *int) {
 	}
 }
 
+// choice reads a word that stands for its place among the spellings.
+func choice[T ~uint8](t *table, name string, spellings []string, into *T) {
+	var word string
+	if !t.string(name, &word) {
+		return
+	}
+	n := slices.Index(spellings, word)
+	if n < 0 {
+		t.fail(t.key(name), "", "must be %s; it is %q", oneOf(spellings), word)
+		return
+	}
+	*into = T(n)
+}
+
+// oneOf lists words as a choice: "a", "b" or "c".
+func oneOf(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	last := len(quoted) - 1
+	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}
+
 // number reads a number with or without a fraction.
 func (t *table) number(name string, into *float64) bool {
 	if n, ok := t.values[name].(int64); ok {

@@ -41,14 +41,30 @@ func (e *Engine) alarmAmbiguous(m *rules.Match, now time.Time) []Decision {
 	return []Decision{d}
 }
 
-func (e *Engine) alarmGuarded(j *Jail, p netip.Prefix, g Guard, m *rules.Match, now time.Time) []Decision {
-	if !e.ring(bell{j.Name, g.Prefix}, now) {
-		return nil
-	}
+// alarmGuarded tells that a guard stopped a ban.
+func (e *Engine) alarmGuarded(j *Jail, p netip.Prefix, g Guard, m *rules.Match, now time.Time) Decision {
 	d := Decision{
 		Action: Alarm, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Evidence: []string{m.Line},
 		Reason: fmt.Sprintf("%s would be banned, but %s guards it (%s)", p, g.Prefix, g.Why),
 	}
-	d.ID = id(&d)
-	return []Decision{d}
+	if e.ring(bell{j.Name, g.Prefix}, now) {
+		d.ID = id(&d)
+	}
+	return d
+}
+
+// alarmDoubted tells that a ban would stand on spoofable evidence alone, and which
+// service has ports that are not known, if that is why it does not.
+func (e *Engine) alarmDoubted(ban *Decision, service string, now time.Time) Decision {
+	d := Decision{
+		Action: Alarm, Prefix: ban.Prefix, At: ban.At, Jail: ban.Jail, Rule: ban.Rule, Origin: "rules", Spoofable: true, Evidence: ban.Evidence,
+		Reason: fmt.Sprintf("%s would be banned, but somebody else could have sent all of it in its name", ban.Prefix),
+	}
+	if service != "" {
+		d.Reason += fmt.Sprintf(", and the ports of %s are not known: give the jail ports, or its rules evidence = \"proven\" if that is what they read", service)
+	}
+	if e.ring(bell{name: "doubted " + ban.Jail}, now) {
+		d.ID = id(&d)
+	}
+	return d
 }

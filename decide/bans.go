@@ -94,8 +94,8 @@ func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
 			continue
 		}
 		for w := range docket.overlapping(d.Prefix) {
-			if w.prefix.Bits() >= d.Prefix.Bits() {
-				e.settle(e.watch(docket, w.prefix, now), end(d.Until))
+			if w.key.prefix.Bits() >= d.Prefix.Bits() {
+				e.settle(e.watch(docket, w.key, now), end(d.Until))
 			}
 		}
 	}
@@ -109,8 +109,9 @@ func (e *Engine) Lift(p netip.Prefix, origin string, now time.Time) (lifts, ende
 	lifts, ended = e.lift([]netip.Prefix{p}, origin, "", now)
 	for _, d := range e.dockets {
 		for w := range d.overlapping(p) {
-			e.acquit(d, w.prefix, now)
+			e.acquit(d, w.key, now)
 		}
+		e.excuse(d, p)
 	}
 	return lifts, ended
 }
@@ -136,7 +137,7 @@ func (e *Engine) lift(within []netip.Prefix, origin, reason string, now time.Tim
 			}
 		}
 		if i := slices.IndexFunc(e.dockets, func(o *docket) bool { return o.Name == d.Jail }); i >= 0 {
-			e.acquit(e.dockets[i], d.Prefix, now)
+			e.pardon(e.dockets[i], d.Prefix, now)
 		}
 		d.Action, d.At, d.Origin, d.Reason = Lift, now, origin, reason
 		d.ID = id(&d)
@@ -146,10 +147,33 @@ func (e *Engine) lift(within []netip.Prefix, origin, reason string, now time.Tim
 }
 
 // acquit starts a window afresh: only what is stamped after now counts.
-func (e *Engine) acquit(d *docket, key netip.Prefix, now time.Time) {
-	w := e.watch(d, key, now)
-	w.settled = 0
+func (e *Engine) acquit(d *docket, k key, now time.Time) {
+	w := e.watch(d, k, now)
+	w.settled, w.doubted = 0, 0
 	e.settle(w, nanos(now))
+}
+
+// pardon starts the windows of a prefix afresh whose ban in the jail has ended.
+func (e *Engine) pardon(d *docket, p netip.Prefix, now time.Time) {
+	delete(d.over, p)
+	switch d.GroupBy {
+	case ByAddress, ByPrefix:
+		e.acquit(d, key{prefix: p}, now)
+	case ByAddressAccount:
+		for w := range d.overlapping(p) {
+			e.acquit(d, w.key, now)
+		}
+	case ByAccount:
+		e.excuse(d, p)
+	}
+}
+
+// excuse takes the attempts of a peer out of the windows of accounts.
+func (e *Engine) excuse(d *docket, p netip.Prefix) {
+	for w := range d.accusing(p) {
+		w.slots = slices.DeleteFunc(w.slots, func(s slot) bool { return s.peer.Value().Overlaps(p) })
+		e.touch(w)
+	}
 }
 
 func byPrefix(a, b Decision) int {

@@ -2,9 +2,10 @@ package decide
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"bailiff/rules"
 )
@@ -131,17 +132,40 @@ func TestChallengeFloodIsSmall(t *testing.T) {
 	}
 }
 
-// What a version that knew no challenges stored is read.
-func TestWindowOfVersion1(t *testing.T) {
-	w := Window{Jail: "j", Prefix: netip.MustParsePrefix(officeAddr + "/32"), Tallies: []Tally{{Time: epoch, Rule: "a/b", PerAttempt: 1, Weight: 1, Lines: 2}}}
-	b, err := w.AppendBinary(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b[0] = 1
-	b = slices.Delete(b, len(b)-2, len(b)-1) // the flag of the tally, before the number of evidence lines
-	var back Window
-	if err := back.UnmarshalBinary(b); err != nil || len(back.Tallies) != 1 || back.Tallies[0].Lines != 2 || back.Tallies[0].Challenge {
-		t.Errorf("read %+v, %v", back, err)
+// What earlier versions stored is read.
+func TestOldWindows(t *testing.T) {
+	for version := range byte(windowVersion) {
+		if version == 0 {
+			continue
+		}
+		prefix, err := netip.MustParsePrefix(officeAddr + "/32").MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := appendString(appendString([]byte{version}, "j"), string(prefix))
+		b = append(appendTime(b, epoch), 1) // settled, and one tally
+		b = appendTime(b, epoch.Add(time.Second))
+		for _, s := range []string{"a/b", "ssh", "main", "udp", "alice"} {
+			b = appendString(b, s)
+		}
+		b = append(b, 1, 1, 2) // per attempt, weight, lines
+		if version > 1 {
+			b = append(b, 1) // a challenge
+		}
+		b = appendString(append(b, 1), "a line")
+		var back Window
+		if err := back.UnmarshalBinary(b); err != nil {
+			t.Fatal(err)
+		}
+		want := Window{
+			Jail: "j", Prefix: netip.MustParsePrefix(officeAddr + "/32"), Settled: epoch, Evidence: []string{"a line"},
+			Tallies: []Tally{{
+				Time: epoch.Add(time.Second), Rule: "a/b", Service: "ssh", Witness: "main", Origin: "udp", Account: "alice",
+				PerAttempt: 1, Weight: 1, Lines: 2, Challenge: version > 1,
+			}},
+		}
+		if diff := cmp.Diff(want, back, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+			t.Errorf("version %d (-want +got)\n%s", version, diff)
+		}
 	}
 }

@@ -75,13 +75,17 @@ type Decision struct {
 	Jail, Rule string
 	// Origin is who decided: "rules", "operator".
 	Origin string
-	// Strike is which ban of this prefix it is, counted from 1.
+	// Strike is which ban of this prefix it is, counted from 1. A ban on
+	// spoofable evidence is none: it has the number of those before it.
 	Strike int
 	// Attempts is how many attempts the window held when it was complete.
 	Attempts int
 	// Ports limits the ban; empty means all traffic.
 	Ports   []Port
 	Verdict Verdict
+	// Spoofable says that only evidence which a third party could have made
+	// completes the window: the ban is short, limited to ports, and no strike.
+	Spoofable bool
 	// Simulated decisions are recorded and not enforced.
 	Simulated bool
 	// Spent says that the ban was over before it was decided (an old log
@@ -105,6 +109,9 @@ type Strike struct {
 	Prefix    netip.Prefix
 	Jail      string
 	At, Until time.Time
+	// Spoofable bans are no strikes: History hands them out so that a log that
+	// is read twice is recognised.
+	Spoofable bool
 }
 
 // History tells what an address did before. The store satisfies it.

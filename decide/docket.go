@@ -2,7 +2,9 @@ package decide
 
 import (
 	"iter"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -11,8 +13,33 @@ import (
 // silent, so that whoever has to go is found at once.
 type docket struct {
 	Jail
-	watches map[netip.Prefix]*watch
-	rows    [rowCount]row
+	watches map[key]*watch
+	// over has the ends of the last bans of peers where a ban is not of a
+	// window's key: what is stamped up to then counts in no window.
+	over  map[netip.Prefix]sentenced
+	aired int64 // when what is old of it was last thrown out
+	rows  [rowCount]row
+}
+
+// sentenced is until when the last bans of a peer last: one on proven evidence, and
+// one on spoofable evidence.
+type sentenced struct{ proven, doubted int64 }
+
+// apart says that the jail bans peers whose windows are another's or several.
+func (j *Jail) apart() bool { return j.GroupBy == ByAccount || j.GroupBy == ByAddressAccount }
+
+// condemn notes a ban of the jail.
+func (d *docket) condemn(b *Decision) {
+	if !d.apart() {
+		return
+	}
+	s := d.over[b.Prefix]
+	if b.Spoofable {
+		s.doubted = max(s.doubted, end(b.Until))
+	} else {
+		s.proven = max(s.proven, end(b.Until))
+	}
+	d.over[b.Prefix] = s
 }
 
 // rowCount is how many there are; the last is for that many lines and more.
@@ -46,14 +73,14 @@ func (r *row) remove(w *watch) {
 
 // watch returns the window of a key, making it and room for it if need be, as
 // one that was heard of now.
-func (e *Engine) watch(d *docket, p netip.Prefix, now time.Time) *watch {
-	w := d.watches[p]
+func (e *Engine) watch(d *docket, k key, now time.Time) *watch {
+	w := d.watches[k]
 	if w == nil {
 		if e.watched >= e.opt.MaxKeys {
 			e.evict()
 		}
-		w = &watch{docket: d, prefix: p}
-		d.watches[p] = w
+		w = &watch{docket: d, key: k}
+		d.watches[k] = w
 		e.watched++
 	} else {
 		d.rows[w.row].remove(w)
@@ -83,12 +110,12 @@ func (e *Engine) touch(w *watch) {
 
 // drop forgets a window, and has it deleted where it is stored.
 func (e *Engine) drop(w *watch) {
-	w.slots, w.settled, w.evidence = nil, 0, nil
+	w.slots, w.settled, w.doubted, w.evidence = nil, 0, 0, nil
 	if w.stored {
 		e.touch(w)
 	}
 	w.docket.rows[w.row].remove(w)
-	delete(w.docket.watches, w.prefix)
+	delete(w.docket.watches, w.key)
 	e.watched--
 }
 
@@ -124,25 +151,49 @@ func (d *docket) sweep(e *Engine, now time.Time, budget int) int {
 			budget--
 		}
 	}
+	if old := now.Add(-d.FindTime).UnixNano(); d.aired < old {
+		d.aired = now.UnixNano()
+		maps.DeleteFunc(d.over, func(_ netip.Prefix, s sentenced) bool { return max(s.proven, s.doubted) < old })
+	}
 	return budget
 }
 
-// overlapping yields the watches that overlap p.
+// overlapping yields the watches of prefixes that overlap p.
 func (d *docket) overlapping(p netip.Prefix) iter.Seq[*watch] {
 	return func(yield func(*watch) bool) {
-		if !p.IsSingleIP() {
-			for _, w := range d.watches {
-				if w.prefix.Overlaps(p) && !yield(w) {
+		var keys []netip.Prefix
+		switch {
+		case d.GroupBy == ByAccount:
+			return
+		case p.IsSingleIP() && d.GroupBy == ByAddress:
+			keys = []netip.Prefix{p, site(p.Addr())}
+		case p.IsSingleIP() && d.GroupBy == ByPrefix:
+			keys = []netip.Prefix{d.network(p.Addr())}
+		default:
+			for k, w := range d.watches {
+				if k.prefix.Overlaps(p) && !yield(w) {
 					return
 				}
 			}
 			return
 		}
-		for _, key := range []netip.Prefix{p, site(p.Addr())} {
-			if w := d.watches[key]; w != nil && !yield(w) {
+		for i, k := range keys {
+			if w := d.watches[key{prefix: k}]; w != nil && (i == 0 || k != keys[0]) && !yield(w) {
 				return
 			}
-			if p.Addr().Is4() {
+		}
+	}
+}
+
+// accusing yields the watches of accounts in which a peer that overlaps p is named.
+func (d *docket) accusing(p netip.Prefix) iter.Seq[*watch] {
+	return func(yield func(*watch) bool) {
+		if d.GroupBy != ByAccount {
+			return
+		}
+		for _, w := range d.watches {
+			named := slices.ContainsFunc(w.slots, func(s slot) bool { return s.peer.Value().Overlaps(p) })
+			if named && !yield(w) {
 				return
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/gaissmai/bart"
 
@@ -45,6 +46,8 @@ type Stats struct {
 	Ambiguous uint64
 	// Guarded would have banned a guarded address.
 	Guarded uint64
+	// Doubted would have banned on spoofable evidence.
+	Doubted uint64
 	// Evicted windows made room for others.
 	Evicted uint64
 	// HistoryErrors are bans decided without their history.
@@ -69,7 +72,7 @@ func (e *Engine) Reconfigure(opt Options) error {
 	old := e.dockets
 	e.opt, e.dockets, e.packs = opt, nil, map[string][]*docket{}
 	for _, j := range opt.Jails {
-		d := &docket{watches: map[netip.Prefix]*watch{}}
+		d := &docket{watches: map[key]*watch{}, over: map[netip.Prefix]sentenced{}}
 		if i := slices.IndexFunc(old, func(d *docket) bool { return d.Name == j.Name }); i >= 0 {
 			d = old[i]
 			old = slices.Delete(old, i, i+1)
@@ -117,33 +120,50 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 		return nil
 	}
 	var out []Decision
-	key := e.key(peer)
 	over := e.during(peer, m.Time) // before a jail of this match bans it
 	for _, d := range e.packs[m.Rule.Pack] {
 		e.stats.Observed++
+		k, ok := e.keyOf(d, peer, m)
+		if !ok {
+			continue
+		}
 		switch m.Event {
 		case rules.Failure:
-			out = append(out, e.count(e.watch(d, key, now), m, over, now)...)
+			out = append(out, e.count(d, k, peer, m, over, now)...)
 		case rules.Challenge:
 			if d.MaxChallenges > 0 {
-				out = append(out, e.count(e.watch(d, key, now), m, over, now)...)
+				out = append(out, e.count(d, k, peer, m, over, now)...)
 			}
 		case rules.Success:
-			e.success(d.watches[key], m)
+			e.success(d.watches[k], peer, m)
 		case rules.Ignore, rules.Info:
 		}
 	}
 	return out
 }
 
+// doubts says that a third party could have made the match, and that the jail
+// minds.
+func (j *Jail) doubts(m *rules.Match) bool {
+	return j.Spoofable != SpoofableFull && m.Evidence() == rules.Spoofable
+}
+
 // count counts one failure or challenge in one window, unless one of the bans that
 // held its peer then keeps it out.
-func (e *Engine) count(w *watch, m *rules.Match, over []Decision, now time.Time) []Decision {
-	refused := slices.ContainsFunc(over, func(b Decision) bool { return b.refuses() || b.Jail == w.docket.Name })
-	if refused || m.Time.UnixNano() <= w.settled {
+func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over []Decision, now time.Time) []Decision {
+	w := e.watch(d, k, now)
+	doubted := d.doubts(m)
+	refused := slices.ContainsFunc(over, func(b Decision) bool {
+		return (b.refuses() || b.Jail == d.Name) && (doubted || !b.Spoofable)
+	})
+	at, floor := m.Time.UnixNano(), max(w.settled, d.over[e.key(peer)].proven)
+	if doubted {
+		floor = max(floor, w.doubted, d.over[e.key(peer)].doubted)
+	}
+	if refused || at <= floor {
 		e.stats.Settled++
 		w.remember(m.Line)
-		if w.enforced != 0 && m.Time.UnixNano() > w.enforced+int64(effectAfter) {
+		if w.enforced != 0 && at > w.enforced+int64(effectAfter) {
 			w.after++
 		}
 		return nil
@@ -152,72 +172,55 @@ func (e *Engine) count(w *watch, m *rules.Match, over []Decision, now time.Time)
 		w.evidence = nil // it belongs to what is over
 	}
 	w.remember(m.Line)
-	if !w.add(m) {
+	if !w.add(m, e.party(d, peer), floor) {
 		e.stats.Late++
 		return nil
 	}
 	e.stats.Counted++
 	e.touch(w)
-	if _, _, ok := w.full(); !ok {
+	c, ok := w.full()
+	if !ok {
 		return nil
 	}
-	return e.sentence(w, m, now)
+	return e.sentence(w, c, m, now)
+}
+
+// party is how slots name a peer: not at all where the window is its own.
+func (e *Engine) party(d *docket, peer netip.Addr) (p unique.Handle[netip.Prefix]) {
+	if d.shared() {
+		p = unique.Make(e.key(peer))
+	}
+	return p
 }
 
 // success forgets the failures of one address on the account that it has now
 // opened, and the challenges that it may have answered.
-func (e *Engine) success(w *watch, m *rules.Match) {
+func (e *Engine) success(w *watch, peer netip.Addr, m *rules.Match) {
 	if w == nil {
 		return
 	}
-	before := len(w.slots)
+	before, party := len(w.slots), e.party(w.docket, peer)
 	w.slots = slices.DeleteFunc(w.slots, func(s slot) bool {
 		l := s.lane.Value()
-		return l.service == m.Rule.Service && s.at <= m.Time.UnixNano() && (l.challenge || m.Account != "" && s.account == m.Account)
+		return s.peer == party && l.service == m.Rule.Service && s.at <= m.Time.UnixNano() && (l.challenge || m.Account != "" && s.account == m.Account)
 	})
 	if len(w.slots) != before {
 		e.touch(w)
 	}
 }
 
-// sentence bans the key of a complete window, and settles it.
-func (e *Engine) sentence(w *watch, m *rules.Match, now time.Time) []Decision {
-	j := &w.docket.Jail
-	if g, ok := e.guards.over(w.prefix); ok {
-		e.stats.Guarded++
-		e.settle(w, nanos(m.Time))
-		return e.alarmGuarded(j, w.prefix, g, m, now)
-	}
-	d := Decision{
-		Action: Ban, Prefix: w.prefix, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules",
-		Ports: j.Ports, Verdict: j.Verdict, Simulated: j.Simulate, Evidence: slices.Clone(w.evidence),
-	}
-	d.ID = id(&d)
-	strikes := e.strikes(&d, j.FindTime)
-	// The window may have been forgotten while a ban stood, or the log may be
-	// read a second time: what the record says of this jail's bans holds.
-	w.serve(servedUntil(strikes, &d))
-	var complete bool
-	if d.Attempts, d.Reason, complete = w.full(); !complete {
-		e.touch(w)
-		return nil
-	}
-	earlier := e.opt.Escalation.earlier(strikes, &d)
-	d.Strike = earlier + 1
-	d.Until = until(d.At, e.opt.Escalation.length(j.BanTime, earlier, d.ID))
-	d.Spent = !d.Until.IsZero() && !d.Until.After(now)
-	e.settle(w, end(d.Until))
-	if !d.Spent {
-		w.enforced = now.UnixNano()
-	}
-	e.stand(d)
-	return []Decision{d}
-}
-
 // settle empties a window: what is stamped up to last counts no more.
 func (e *Engine) settle(w *watch, last int64) {
 	w.after, w.enforced, w.evidence = 0, 0, nil
 	w.slots, w.settled = nil, max(w.settled, last)
+	e.touch(w)
+}
+
+// settleDoubted does so for spoofable evidence alone.
+func (e *Engine) settleDoubted(w *watch, last int64) {
+	w.after, w.enforced = 0, 0
+	w.doubted = max(w.doubted, last)
+	w.slots = slices.DeleteFunc(w.slots, func(s slot) bool { return s.doubted && s.at <= w.doubted })
 	e.touch(w)
 }
 

@@ -14,7 +14,7 @@ import (
 
 var epoch = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-var rule = &rules.Rule{Pack: "sshd", Name: "failed-password", Service: "ssh", Witness: "main", PerAttempt: 1, Weight: 1}
+var rule = &rules.Rule{Pack: "sshd", Name: "failed-password", Service: "ssh", Witness: "main", PerAttempt: 1, Weight: 1, Evidence: rules.Proven}
 
 func failure(addr string, at time.Time) *rules.Match {
 	return &rules.Match{

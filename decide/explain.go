@@ -17,8 +17,10 @@ type Explanation struct {
 
 // JailView is how far one key is from a ban in one jail.
 type JailView struct {
-	Jail     string
+	Jail string
+	// Prefix or Account, or both, are what the jail watches.
 	Prefix   netip.Prefix
+	Account  string
 	Attempts int
 	MaxRetry int
 	FindTime time.Duration
@@ -53,9 +55,12 @@ func (e *Engine) Explain(p netip.Prefix, now time.Time) Explanation {
 		for w := range d.overlapping(p) {
 			out.Jails = append(out.Jails, e.view(w, now))
 		}
+		for w := range d.accusing(p) {
+			out.Jails = append(out.Jails, e.view(w, now))
+		}
 	}
 	slices.SortFunc(out.Jails, func(a, b JailView) int {
-		return slices.Compare([]string{a.Jail, a.Prefix.String()}, []string{b.Jail, b.Prefix.String()})
+		return slices.Compare([]string{a.Jail, a.Prefix.String(), a.Account}, []string{b.Jail, b.Prefix.String(), b.Account})
 	})
 	return out
 }
@@ -63,18 +68,23 @@ func (e *Engine) Explain(p netip.Prefix, now time.Time) Explanation {
 // view is what would count if the next line came now.
 func (e *Engine) view(w *watch, now time.Time) JailView {
 	j := &w.docket.Jail
-	d := Decision{Jail: j.Name, Prefix: w.prefix, At: now}
+	d := Decision{Jail: j.Name, Prefix: w.key.prefix, At: now}
 	d.ID = id(&d)
-	earlier := e.opt.Escalation.earlier(e.strikes(&d, 0), &d)
-	open := slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
-	counted := sums(open, false)
-	still := watch{docket: w.docket, slots: open}
-	return JailView{
-		Jail: j.Name, Prefix: w.prefix, MaxRetry: j.MaxRetry, FindTime: j.FindTime,
-		Unanswered: still.unanswered(), MaxChallenges: j.MaxChallenges,
-		Attempts: attempts(counted), Sums: counted, Evidence: slices.Clone(w.evidence), After: w.after,
+	earlier := 0
+	if d.Prefix.IsValid() {
+		earlier = e.opt.Escalation.earlier(e.strikes(&d, 0), &d)
+	}
+	still := watch{docket: w.docket, key: w.key}
+	still.slots = slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
+	v := JailView{
+		Jail: j.Name, Prefix: w.key.prefix, Account: w.key.account, MaxRetry: j.MaxRetry, FindTime: j.FindTime,
+		MaxChallenges: j.MaxChallenges, Evidence: slices.Clone(w.evidence), After: w.after,
 		Next: e.opt.Escalation.length(j.BanTime, earlier, d.ID), NextStrike: earlier + 1,
 	}
+	v.Attempts, _, _ = still.tell(still.slots, false, true)
+	v.Unanswered, _, _ = still.tell(still.due(), true, true)
+	v.Sums = sums(slices.DeleteFunc(still.slots, func(s slot) bool { return s.lane.Value().challenge }))
+	return v
 }
 
 // Watched returns how many keys each jail watches.

@@ -17,78 +17,182 @@ import (
 // model is the window and the ladder said in the simplest way: it keeps every
 // match and counts them all anew each time.
 type model struct {
-	jail    Jail
-	seen    map[netip.Addr][]rules.Match
-	newest  map[netip.Addr]time.Time
-	settled map[netip.Addr]time.Time
-	bans    map[netip.Addr][]time.Time // ends
+	jail             Jail
+	seen             map[string][]rules.Match // by what the jail groups by
+	settled, doubted map[string]time.Time
+	served, short    map[string]time.Time // ends of the last bans, by prefix
+	strikes          map[string][]Strike
 }
 
-func (m *model) observe(match rules.Match, factor int) (ban string) {
-	a, at := match.Addr, match.Time
+func newModel(j Jail) *model {
+	return &model{
+		jail: j, seen: map[string][]rules.Match{}, settled: map[string]time.Time{}, doubted: map[string]time.Time{},
+		served: map[string]time.Time{}, short: map[string]time.Time{}, strikes: map[string][]Strike{},
+	}
+}
+
+// window names what the attempts of a match add up in, and whom a ban of its peer
+// is of.
+func (m *model) window(match *rules.Match) (window, banned string) {
+	peer, net := match.Addr.String()+"/32", netip.PrefixFrom(match.Addr, 24).Masked().String()
+	switch m.jail.GroupBy {
+	case ByPrefix:
+		return net, net
+	case ByAccount:
+		return match.Account, peer
+	case ByAddressAccount:
+		if match.Account == "" {
+			return "", peer
+		}
+		return peer + match.Account, peer
+	default:
+		return peer, peer
+	}
+}
+
+func (m *model) doubts(match *rules.Match) bool {
+	return m.jail.Spoofable != SpoofableFull && (match.Rule.Evidence == rules.Spoofable || match.Spoofable)
+}
+
+func (m *model) observe(match rules.Match, factor int) (bans []string) {
+	k, banned := m.window(&match)
+	if k == "" {
+		return nil
+	}
 	if match.Event == rules.Success {
-		m.seen[a] = slices.DeleteFunc(m.seen[a], func(s rules.Match) bool {
-			return s.Rule.Service == match.Rule.Service && !s.Time.After(match.Time) &&
+		m.seen[k] = slices.DeleteFunc(m.seen[k], func(s rules.Match) bool {
+			_, whom := m.window(&s)
+			same := s.Addr == match.Addr || m.jail.GroupBy == ByAddress
+			return whom == banned && same && s.Rule.Service == match.Rule.Service && !s.Time.After(match.Time) &&
 				(s.Event == rules.Challenge || match.Account != "" && s.Account == match.Account)
 		})
-		if m.newest[a] = (time.Time{}); len(m.seen[a]) == 0 {
-			delete(m.newest, a)
-		}
-		for _, s := range m.seen[a] {
-			if s.Time.After(m.newest[a]) {
-				m.newest[a] = s.Time
-			}
-		}
-		return ""
-	}
-	if !match.Time.After(m.settled[a]) {
-		return ""
+		return nil
 	}
 	if match.Event == rules.Challenge && m.jail.MaxChallenges == 0 {
-		return ""
+		return nil
+	}
+	floor := latest(m.settled[k], m.served[banned])
+	if m.doubts(&match) {
+		floor = latest(floor, m.doubted[k], m.short[banned])
+	}
+	at := match.Time
+	if !at.After(floor) {
+		return nil
 	}
 	if match.Event == rules.Challenge { // counted by the second
-		if match.Time = time.Unix(match.Time.Unix(), 0); !match.Time.After(m.settled[a]) {
-			match.Time = m.settled[a].Add(1)
+		match.Time = latest(time.Unix(at.Unix(), 0), floor.Add(1))
+	}
+	newest := match.Time
+	for _, s := range m.seen[k] {
+		newest = latest(newest, s.Time)
+	}
+	old := func(s rules.Match) bool { return !s.Time.After(newest.Add(-m.jail.FindTime)) }
+	m.seen[k] = slices.DeleteFunc(append(m.seen[k], match), old)
+	if old(match) {
+		return nil
+	}
+	if accused, _ := m.judge(k, newest, true); accused != nil {
+		m.seen[k] = slices.DeleteFunc(m.seen[k], func(s rules.Match) bool { // a ban has answered it
+			_, whom := m.window(&s)
+			return !s.Time.After(m.served[whom]) || m.doubts(&s) && !s.Time.After(m.short[whom])
+		})
+		newest = time.Time{}
+		for _, s := range m.seen[k] {
+			newest = latest(newest, s.Time)
 		}
 	}
-	if n, ok := m.newest[a]; ok && !match.Time.After(n.Add(-m.jail.FindTime)) {
-		return ""
+	if accused, attempts := m.judge(k, newest, false); accused != nil {
+		last := at
+		for _, a := range accused {
+			length := m.jail.BanTime
+			for _, s := range m.strikes[a] {
+				if s.At.Before(at) && !s.Until.Before(at.Add(-forget)) {
+					length *= time.Duration(factor)
+				}
+			}
+			end := at.Add(length)
+			m.strikes[a], m.served[a] = append(m.strikes[a], Strike{At: at, Until: end}), latest(m.served[a], end)
+			bans = append(bans, m.ban("ban", a, at, end, attempts))
+			last = end
+		}
+		m.seen[k] = nil
+		if m.jail.GroupBy == ByAccount {
+			last = at
+		}
+		m.settled[k] = last
+		return bans
 	}
-	m.seen[a] = append(m.seen[a], match)
-	if match.Time.After(m.newest[a]) {
-		m.newest[a] = match.Time
+	if accused, attempts := m.judge(k, newest, true); accused != nil {
+		last := at
+		if m.jail.Spoofable == SpoofableShort {
+			last = at.Add(min(m.jail.BanTime, m.jail.SpoofableBan))
+			for _, a := range accused {
+				m.short[a] = latest(m.short[a], last)
+				bans = append(bans, m.ban("short ban", a, at, last, attempts))
+			}
+		}
+		if m.jail.GroupBy == ByAccount {
+			last = at
+		}
+		m.doubted[k] = latest(m.doubted[k], last)
+		m.seen[k] = slices.DeleteFunc(m.seen[k], func(s rules.Match) bool { return m.doubts(&s) && !s.Time.After(m.doubted[k]) })
 	}
-	now := m.newest[a]
-	m.seen[a] = slices.DeleteFunc(m.seen[a], func(s rules.Match) bool { return !s.Time.After(now.Add(-m.jail.FindTime)) })
-	var failures, unanswered []rules.Match
-	for _, s := range m.seen[a] {
+	return bans
+}
+
+func (m *model) ban(kind, whom string, at, end time.Time, attempts int) string {
+	s := fmt.Sprintf("%s %s at %v until %v", kind, whom, at.UnixMilli(), end.UnixMilli())
+	if m.jail.Distinct < 2 { // else lines that change nothing need not be kept
+		s += fmt.Sprintf(", %d attempts", attempts)
+	}
+	return s
+}
+
+// judge returns who has to go, of proven evidence alone or of all.
+func (m *model) judge(k string, newest time.Time, all bool) (accused []string, attempts int) {
+	failures, unanswered := map[string][]rules.Match{}, map[string][]rules.Match{}
+	accounts, named := map[string]bool{}, map[string]bool{}
+	canary := false
+	for _, s := range m.seen[k] {
+		if !all && m.doubts(&s) {
+			continue
+		}
+		peer := s.Addr.String()
+		_, banned := m.window(&s)
+		named[banned] = true
 		switch {
 		case s.Event == rules.Failure:
-			failures = append(failures, s)
-		case now.Sub(s.Time) >= min(32*time.Second, m.jail.FindTime/2):
-			unanswered = append(unanswered, s)
+			failures[peer] = append(failures[peer], s)
+			accounts[s.Account] = true
+			canary = canary || s.Account != "" && slices.Contains(m.jail.Canaries, s.Account)
+		case newest.Sub(s.Time) >= min(32*time.Second, m.jail.FindTime/2):
+			unanswered[peer] = append(unanswered[peer], s)
 		}
 	}
-	attempts := tell(failures)
-	if attempts < m.jail.MaxRetry {
-		if attempts = tell(unanswered); attempts < max(1, m.jail.MaxChallenges) {
-			return ""
+	total := func(by map[string][]rules.Match) (n int) {
+		for _, lines := range by {
+			n += tell(lines)
 		}
+		return n
 	}
-	length := m.jail.BanTime
-	for _, end := range m.bans[a] {
-		if !end.Before(match.Time.Add(-forget)) {
-			length *= time.Duration(factor)
-		}
+	distinct := len(accounts)
+	several := m.jail.GroupBy == ByAccount || m.jail.GroupBy == ByPrefix
+	if several {
+		distinct = len(failures)
 	}
-	end := at.Add(length)
-	m.bans[a] = append(m.bans[a], end)
-	m.settled[a] = end
-	m.seen[a] = nil
-	delete(m.newest, a)
-	return fmt.Sprintf("%s at %v until %v, %d attempts", a, at.UnixMilli(), end.UnixMilli(), attempts)
+	n, due := total(failures), total(unanswered)
+	switch {
+	case n >= m.jail.MaxRetry && distinct >= m.jail.Distinct, canary:
+		attempts = n
+	case m.jail.MaxChallenges > 0 && due >= m.jail.MaxChallenges && (!several || len(unanswered) >= m.jail.Distinct):
+		attempts = due
+	default:
+		return nil, 0
+	}
+	return slices.Sorted(maps.Keys(named)), attempts
 }
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // tell counts the attempts that lines tell of.
 func tell(matches []rules.Match) int {
@@ -124,7 +228,10 @@ const forget = time.Hour
 const slack = 91 * time.Second
 
 // record is a History that remembers what it is told.
-type record struct{ strikes []Strike }
+type record struct {
+	strikes []Strike
+	bans    []Decision
+}
 
 func (r *record) Strikes(p netip.Prefix, jail string, since time.Time) ([]Strike, error) {
 	var out []Strike
@@ -139,7 +246,8 @@ func (r *record) Strikes(p netip.Prefix, jail string, since time.Time) ([]Strike
 func (r *record) commit(ds []Decision) {
 	for _, d := range ds {
 		if d.Action == Ban && !d.Simulated {
-			r.strikes = append(r.strikes, Strike{d.Prefix, d.Jail, d.At, d.Until})
+			r.bans = append(r.bans, d)
+			r.strikes = append(r.strikes, Strike{d.Prefix, d.Jail, d.At, d.Until, d.Spoofable})
 		}
 	}
 }
@@ -159,6 +267,14 @@ func TestEngineAgreesWithModel(t *testing.T) {
 		jail := Jail{
 			Name: "j", Packs: []string{"p"}, MaxRetry: 1 + r.IntN(6), MaxChallenges: r.IntN(8),
 			FindTime: time.Duration(1+r.IntN(60)) * time.Second, BanTime: time.Duration(1+r.IntN(30)) * time.Second,
+			GroupBy: GroupBy(r.IntN(4)), Prefix4: 24, Prefix6: 56,
+			Spoofable: SpoofablePolicy(r.IntN(3)), SpoofableBan: time.Duration(1+r.IntN(30)) * time.Second,
+		}
+		if r.IntN(3) == 0 && jail.GroupBy != ByAddressAccount {
+			jail.Distinct = 1 + r.IntN(jail.MaxRetry)
+		}
+		if r.IntN(8) == 0 {
+			jail.Canaries = []string{"bob"}
 		}
 		opt.Jails = []Jail{jail}
 		past := &record{}
@@ -166,7 +282,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := &model{jail: jail, seen: map[netip.Addr][]rules.Match{}, newest: map[netip.Addr]time.Time{}, settled: map[netip.Addr]time.Time{}, bans: map[netip.Addr][]time.Time{}}
+		m := newModel(jail)
 		windows := map[string]Window{}
 		var pending []Decision
 		var got, want []string
@@ -175,13 +291,21 @@ func TestEngineAgreesWithModel(t *testing.T) {
 			clock = clock.Add(time.Duration(r.IntN(4000)) * time.Millisecond)
 			match := randomMatch(r, clock)
 			now := clock
+			var decided []string
 			for _, d := range e.Observe(&match, now) {
-				got = append(got, fmt.Sprintf("%s at %v until %v, %d attempts", d.Prefix.Addr(), d.At.UnixMilli(), d.Until.UnixMilli(), d.Attempts))
+				if d.Action != Ban {
+					continue // an alarm instead of a ban
+				}
+				kind := "ban"
+				if d.Spoofable {
+					kind = "short ban"
+				}
+				decided = append(decided, m.ban(kind, d.Prefix.String(), d.At, d.Until, d.Attempts))
 				pending = append(pending, d)
 			}
-			if line := m.observe(match, 2); line != "" {
-				want = append(want, line)
-			}
+			slices.Sort(decided)
+			got = append(got, decided...)
+			want = append(want, m.observe(match, 2)...)
 			if r.IntN(5) == 0 {
 				past.commit(pending)
 				pending = nil
@@ -195,7 +319,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 				past.commit(pending)
 				pending = nil
 				keep(t, windows, e.Touched())
-				standing := e.Bans(now)
+				standing := past.bans // with those that have ended: late lines may be of their time
 				if e, err = New(opt, past); err != nil {
 					t.Fatal(err)
 				}
@@ -212,7 +336,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 func keep(t *testing.T, into map[string]Window, touched []Window) {
 	t.Helper()
 	for _, w := range touched {
-		key := w.Jail + w.Prefix.String()
+		key := w.Jail + w.Prefix.String() + w.Account
 		if w.Empty() {
 			delete(into, key)
 			continue
@@ -230,10 +354,11 @@ func keep(t *testing.T, into map[string]Window, touched []Window) {
 }
 
 var modelRules = []*rules.Rule{
-	{Pack: "p", Name: "a", Service: "ssh", Witness: "main", PerAttempt: 1, Weight: 1},
-	{Pack: "p", Name: "b", Service: "ssh", Witness: "main", PerAttempt: 2, Weight: 1},
-	{Pack: "p", Name: "c", Service: "ssh", Witness: "pam", PerAttempt: 1, Weight: 2},
+	{Pack: "p", Name: "a", Service: "ssh", Witness: "main", PerAttempt: 1, Weight: 1, Evidence: rules.Proven},
+	{Pack: "p", Name: "b", Service: "ssh", Witness: "main", PerAttempt: 2, Weight: 1, Evidence: rules.Proven},
+	{Pack: "p", Name: "c", Service: "ssh", Witness: "pam", PerAttempt: 1, Weight: 2, Evidence: rules.Proven},
 	{Pack: "p", Name: "d", Service: "sip", Witness: "main", PerAttempt: 3, Weight: 1},
+	{Pack: "p", Name: "e", Service: "sip", Witness: "main", PerAttempt: 1, Weight: 1},
 }
 
 func randomMatch(r *rand.Rand, clock time.Time) rules.Match {
@@ -251,6 +376,6 @@ func randomMatch(r *rand.Rand, clock time.Time) rules.Match {
 	return rules.Match{
 		Rule: modelRules[r.IntN(len(modelRules))], Event: event, Account: account, Count: 1 + r.IntN(2)*r.IntN(3),
 		Addr: netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + r.IntN(3))}), Time: at, Received: clock,
-		Source: []string{"journald", "udp"}[r.IntN(2)],
+		Source: []string{"journald", "udp"}[r.IntN(2)], Spoofable: r.IntN(6) == 0,
 	}
 }

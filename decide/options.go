@@ -36,7 +36,36 @@ type Jail struct {
 	Verdict Verdict
 	// Simulate decides and records, and enforces nothing.
 	Simulate bool
+	// GroupBy says whose attempts add up, and who is banned.
+	GroupBy GroupBy
+	// Prefix4 and Prefix6 are the lengths of the prefixes that ByPrefix jails
+	// watch.
+	Prefix4, Prefix6 int
+	// Distinct is how many different peers the attempts of a ByAccount or
+	// ByPrefix jail must come from, or how many different accounts those of a
+	// ByAddress jail must be on; up to 1 makes no difference.
+	Distinct int
+	// Spoofable says what evidence brings that a third party could have made,
+	// and SpoofableBan how long such a ban lasts at most.
+	Spoofable    SpoofablePolicy
+	SpoofableBan time.Duration
+	// Canaries are accounts that nobody owns: one attempt on one is enough.
+	Canaries []string
 }
+
+// SpoofablePolicy is what a jail does on spoofable evidence alone.
+type SpoofablePolicy uint8
+
+// The policies, spelled in TOML as short, alarm and full.
+const (
+	// SpoofableShort bans for SpoofableBan at most, from the ports of the
+	// service alone, and leaves no strike.
+	SpoofableShort SpoofablePolicy = iota
+	// SpoofableAlarm tells a person and bans nobody.
+	SpoofableAlarm
+	// SpoofableFull makes no difference between the classes.
+	SpoofableFull
+)
 
 // Escalation makes the bans of those who come back longer.
 type Escalation struct {
@@ -64,7 +93,8 @@ func DefaultOptions() Options {
 // DefaultJail bans for ten minutes after five attempts or thirty unanswered
 // challenges in ten minutes.
 func DefaultJail(name string, packs ...string) Jail {
-	return Jail{Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute}
+	return Jail{Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute}
 }
 
 // Validate reports everything that cannot work, naming jail and key.
@@ -73,6 +103,7 @@ func (o *Options) Validate() error {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	names := map[string]bool{}
 	for _, j := range o.Jails {
+		j.validateGroup(bad)
 		switch {
 		case j.Name == "":
 			bad("a jail has no name")

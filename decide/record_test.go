@@ -80,7 +80,7 @@ func TestExpireForgetsALittleAtATime(t *testing.T) {
 // TestForgottenWindowIsHeldAgainstTheRecord starts without windows, as after an
 // eviction: the ban on record still answers what was logged during it.
 func TestForgottenWindowIsHeldAgainstTheRecord(t *testing.T) {
-	past := &record{strikes: []Strike{{prefix("198.51.100.8/32"), "sshd", epoch, epoch.Add(10 * time.Minute)}}}
+	past := &record{strikes: []Strike{{Prefix: prefix("198.51.100.8/32"), Jail: "sshd", At: epoch, Until: epoch.Add(10 * time.Minute)}}}
 	now := epoch.Add(time.Hour)
 	for _, tt := range []struct {
 		name                  string
@@ -165,7 +165,7 @@ func TestCommitThatIsNotReported(t *testing.T) {
 
 // TestLaterBansDoNotCount reads an old log after a newer one.
 func TestLaterBansDoNotCount(t *testing.T) {
-	past := &record{strikes: []Strike{{prefix("198.51.100.8/32"), "sshd", epoch.Add(time.Hour), epoch.Add(2 * time.Hour)}}}
+	past := &record{strikes: []Strike{{Prefix: prefix("198.51.100.8/32"), Jail: "sshd", At: epoch.Add(time.Hour), Until: epoch.Add(2 * time.Hour)}}}
 	e := newEngine(t, past, DefaultJail("sshd", "sshd"))
 	if got := attack(e, "198.51.100.8", epoch, 5); len(got) != 1 || got[0].Strike != 1 {
 		t.Errorf("decided %+v, want the first strike", got)
@@ -188,7 +188,7 @@ func TestEarlierBansThatCount(t *testing.T) {
 		{"of another jail, without end, overall", "pbx", time.Time{}, true, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			past := &record{strikes: []Strike{{prefix("198.51.100.8/32"), tt.jail, epoch.Add(-time.Hour), tt.until}}}
+			past := &record{strikes: []Strike{{Prefix: prefix("198.51.100.8/32"), Jail: tt.jail, At: epoch.Add(-time.Hour), Until: tt.until}}}
 			opt := DefaultOptions()
 			opt.Jails, opt.Escalation.Overall = []Jail{DefaultJail("sshd", "sshd")}, tt.overall
 			opt.Jails[0].MaxRetry = 1

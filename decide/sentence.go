@@ -69,7 +69,7 @@ func (e *Engine) strikes(d *Decision, window time.Duration) []Strike {
 func (s *Escalation) earlier(strikes []Strike, d *Decision) int {
 	n := 0
 	for _, k := range strikes {
-		if k.At.Before(d.At) && (k.Until.IsZero() || !k.Until.Before(d.At.Add(-s.ForgetAfter))) {
+		if !k.Spoofable && k.At.Before(d.At) && (k.Until.IsZero() || !k.Until.Before(d.At.Add(-s.ForgetAfter))) {
 			n++
 		}
 	}
@@ -77,15 +77,20 @@ func (s *Escalation) earlier(strikes []Strike, d *Decision) int {
 }
 
 // servedUntil returns the end of the last ban of d's jail that began before d,
-// or is d itself: what is stamped up to then was answered by it. Without one it
-// is the zero of windows.
-func servedUntil(strikes []Strike, d *Decision) (last int64) {
+// or is d itself: what is stamped up to then was answered by it, and what is
+// spoofable up to the end of the last spoofable one too. Without one it is the
+// zero of windows.
+func servedUntil(strikes []Strike, d *Decision) (proven, doubted int64) {
 	for _, k := range strikes {
-		if k.Jail == d.Jail && !k.At.After(d.At) {
-			last = max(last, end(k.Until))
+		switch {
+		case k.Jail != d.Jail || k.At.After(d.At):
+		case k.Spoofable:
+			doubted = max(doubted, end(k.Until))
+		default:
+			proven = max(proven, end(k.Until))
 		}
 	}
-	return last
+	return proven, doubted
 }
 
 // record is the history of a prefix including what was decided since Committed.
@@ -101,7 +106,7 @@ func (e *Engine) record(p netip.Prefix, jail string, since time.Time) []Strike {
 		if d.Prefix != p || jail != "" && d.Jail != jail || d.Simulated || !d.Until.IsZero() && d.Until.Before(since) {
 			continue
 		}
-		s := Strike{Prefix: d.Prefix, Jail: d.Jail, At: d.At, Until: d.Until}
+		s := Strike{Prefix: d.Prefix, Jail: d.Jail, At: d.At, Until: d.Until, Spoofable: d.Spoofable}
 		if !slices.ContainsFunc(strikes, func(o Strike) bool { return o.At.Equal(s.At) && o.Jail == s.Jail }) {
 			strikes = append(strikes, s)
 		}

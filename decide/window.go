@@ -2,6 +2,7 @@ package decide
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,15 +41,22 @@ type slot struct {
 	at      int64 // Unix nanoseconds
 	lane    unique.Handle[lane]
 	account string
-	lines   int
+	peer    unique.Handle[netip.Prefix] // who, where a window holds several; else the zero handle
+	lines   int32
+	doubted bool // spoofable evidence, in a jail that minds
 }
 
-// watch is what is remembered of one address in one jail.
+// counts says that the slot is evidence of the class that is asked for: proven
+// alone, or any.
+func (s *slot) counts(spoofable bool) bool { return spoofable || !s.doubted }
+
+// watch is what is remembered of one key in one jail.
 type watch struct {
 	docket   *docket
-	prefix   netip.Prefix
+	key      key
 	slots    []slot // by time, within find_time of the newest
 	settled  int64  // what is stamped at or before counts no more
+	doubted  int64  // the same of spoofable evidence, where that is later
 	evidence []string
 	enforced int64 // when the last ban was decided
 	after    int   // lines stamped later than effectAfter after that, during the ban
@@ -72,12 +80,12 @@ const (
 // under way. What comes later got past the firewall.
 const effectAfter = 2 * time.Second
 
-// add puts one match into the window and drops what is older than find_time
-// before the newest. It returns false for a match that is late.
-func (w *watch) add(m *rules.Match) bool {
+// add puts one match, which is stamped after floor, into the window and drops what is
+// older than find_time before the newest. It returns false for a match that is late.
+func (w *watch) add(m *rules.Match, peer unique.Handle[netip.Prefix], floor int64) bool {
 	at, account := m.Time.UnixNano(), m.Account
 	if m.Event == rules.Challenge { // thousands a second may come before they count
-		at, account = max(m.Time.Truncate(time.Second).UnixNano(), w.settled+1), ""
+		at, account = max(m.Time.Truncate(time.Second).UnixNano(), floor+1), ""
 	}
 	newest := at
 	if n := len(w.slots); n > 0 {
@@ -87,16 +95,36 @@ func (w *watch) add(m *rules.Match) bool {
 	if at <= newest-int64(w.docket.FindTime) {
 		return false
 	}
-	lane := laneOf(m)
+	lane, doubted := laneOf(m), w.docket.doubts(m)
 	i, _ := slices.BinarySearchFunc(w.slots, at, func(s slot, at int64) int { return cmp.Compare(s.at, at) })
 	for ; i < len(w.slots) && w.slots[i].at == at; i++ {
-		if s := &w.slots[i]; s.lane == lane && s.account == account {
-			s.lines += m.Count
+		if s := &w.slots[i]; s.lane == lane && s.account == account && s.peer == peer && s.doubted == doubted {
+			s.lines += int32(m.Count)
 			return true
 		}
 	}
-	w.slots = slices.Insert(w.slots, i, slot{at: at, lane: lane, account: account, lines: m.Count})
+	added := slot{at: at, lane: lane, account: account, peer: peer, lines: int32(m.Count), doubted: doubted}
+	if w.slots = slices.Insert(w.slots, i, added); w.docket.Distinct > 1 && m.Event == rules.Failure {
+		w.trim(added)
+	}
 	return true
+}
+
+// trim drops the oldest line of which the window holds enough without it: where
+// more than one peer or account is needed, one that goes on alone must not fill
+// the memory.
+func (w *watch) trim(of slot) {
+	lines, oldest := 0, -1
+	for i := range w.slots {
+		if s := &w.slots[i]; s.lane == of.lane && s.account == of.account && s.peer == of.peer && s.doubted == of.doubted {
+			if lines += int(s.lines); oldest < 0 {
+				oldest = i
+			}
+		}
+	}
+	if lines-int(w.slots[oldest].lines) >= w.docket.MaxRetry*of.lane.Value().perAttempt {
+		w.slots = slices.Delete(w.slots, oldest, oldest+1)
+	}
 }
 
 // release takes what is stamped at or before last out of the window.
@@ -108,12 +136,6 @@ func (w *watch) release(last int64) {
 	w.slots = slices.Delete(w.slots, 0, n)
 }
 
-// serve takes out of the window what a ban has answered.
-func (w *watch) serve(last int64) {
-	w.settled = max(w.settled, last)
-	w.release(w.settled)
-}
-
 // remember keeps a copy of the head of a line to explain the window by.
 func (w *watch) remember(line string) {
 	if len(w.evidence) == maxEvidence {
@@ -122,39 +144,132 @@ func (w *watch) remember(line string) {
 	w.evidence = append(w.evidence, strings.Clone(line[:min(len(line), evidenceBytes)]))
 }
 
-// attempts is how many attempts the window holds.
-func (w *watch) attempts() int { return attempts(sums(w.slots, false)) }
-
 // answerTime is how long a client has to answer a challenge before it counts: in
 // a storm of registrations after a power cut every challenge is for a while one
 // that nobody answered. It is the longest that a SIP request is repeated
 // (RFC 3261 section 17.1.2.2, timer F), and half of find_time where that is shorter.
 const answerTime = 32 * time.Second
 
-// unanswered is how many challenges no login has followed for answerTime, by the
-// time of the newest line.
-func (w *watch) unanswered() int {
+// due are the slots of challenges that no login has followed for answerTime, by
+// the time of the newest line, among others.
+func (w *watch) due() []slot {
 	n := len(w.slots)
 	if n == 0 {
-		return 0
+		return nil
 	}
 	grace := min(answerTime, w.docket.FindTime/2)
 	due, _ := slices.BinarySearchFunc(w.slots, w.slots[n-1].at-int64(grace)+1, func(s slot, at int64) int { return cmp.Compare(s.at, at) })
-	return attempts(sums(w.slots[:due], true))
+	return w.slots[:due]
 }
 
-// full says whether the window is complete, and what it holds.
-func (w *watch) full() (attempts int, reason string, ok bool) {
-	j := &w.docket.Jail
-	if attempts = w.attempts(); attempts >= j.MaxRetry {
-		return attempts, "", true
+// charge is what completes a window.
+type charge struct {
+	attempts  int
+	reason    string // for a person, where attempts do not say it
+	spoofable bool   // proven evidence alone would not have completed it
+}
+
+// full says whether the window is complete, and by what. What cannot be made up
+// comes first: spoofable evidence must not shorten the sentence that it earns.
+func (w *watch) full() (c charge, ok bool) {
+	if !w.maybeFull() {
+		return charge{}, false
 	}
-	if j.MaxChallenges > 0 {
-		if n := w.unanswered(); n >= j.MaxChallenges {
-			return n, "challenges that no login followed", true
+	if c, ok = w.complete(false); !ok {
+		if c, ok = w.complete(true); ok {
+			c.spoofable = true
 		}
 	}
-	return attempts, "", false
+	return c, ok
+}
+
+// maybeFull says that the window could be complete: that its lines, each taken for
+// an attempt of its own, are enough.
+func (w *watch) maybeFull() bool {
+	j := &w.docket.Jail
+	lines, due := 0, 0
+	for i := range w.slots {
+		s := &w.slots[i]
+		l := s.lane.Value()
+		switch {
+		case l.challenge:
+			due += int(s.lines) * l.weight
+		case j.canary(s.account):
+			return true
+		default:
+			lines += int(s.lines) * l.weight
+		}
+	}
+	return lines >= j.MaxRetry || j.MaxChallenges > 0 && due >= j.MaxChallenges
+}
+
+// complete is full for proven evidence alone, or for any.
+func (w *watch) complete(spoofable bool) (charge, bool) {
+	j := &w.docket.Jail
+	n, peers, accounts := w.tell(w.slots, false, spoofable)
+	distinct := accounts
+	if j.shared() {
+		distinct = peers
+	}
+	switch {
+	case n >= j.MaxRetry && distinct >= j.Distinct:
+		return charge{attempts: n, reason: w.many(peers)}, true
+	case n > 0 && w.canary(spoofable) != "":
+		return charge{attempts: n, reason: "account " + w.canary(spoofable) + " is a canary: nobody owns it"}, true
+	case j.MaxChallenges == 0:
+		return charge{}, false
+	}
+	if n, peers, _ = w.tell(w.due(), true, spoofable); n >= j.MaxChallenges && (!j.shared() || peers >= j.Distinct) {
+		return charge{attempts: n, reason: "challenges that no login followed"}, true
+	}
+	return charge{}, false
+}
+
+// many says in how many hands the attempts are, where they are in several.
+func (w *watch) many(peers int) string {
+	switch w.docket.GroupBy {
+	case ByAccount:
+		return fmt.Sprintf("account %s is guessed from %d addresses", w.key.account, peers)
+	case ByPrefix:
+		return fmt.Sprintf("%d addresses of %s took part", peers, w.key.prefix)
+	default:
+		return ""
+	}
+}
+
+// canary returns the canary that an attempt in the window touched, or "".
+func (w *watch) canary(spoofable bool) string {
+	for i := range w.slots {
+		if s := &w.slots[i]; s.counts(spoofable) && !s.lane.Value().challenge && w.docket.canary(s.account) {
+			return s.account
+		}
+	}
+	return ""
+}
+
+// tell adds up the attempts of the slots: those of failures or of challenges, and
+// of one class or of both. Each peer is counted for itself. It returns as well
+// how many peers and how many accounts they are of.
+func (w *watch) tell(slots []slot, challenges, spoofable bool) (n, peers, accounts int) {
+	var told []slot
+	for i := range slots {
+		s := &slots[i]
+		if s.lane.Value().challenge != challenges || !s.counts(spoofable) {
+			continue
+		}
+		if !slices.ContainsFunc(told, func(o slot) bool { return o.account == s.account }) {
+			accounts++
+		}
+		told = append(told, *s)
+	}
+	for len(told) > 0 {
+		first := told[0].peer
+		own := slices.DeleteFunc(slices.Clone(told), func(s slot) bool { return s.peer != first })
+		told = slices.DeleteFunc(told, func(s slot) bool { return s.peer == first })
+		n += attempts(sums(own))
+		peers++
+	}
+	return n, peers, accounts
 }
 
 // Sum is what one witness says through one origin of the attempts on one
@@ -164,9 +279,8 @@ type Sum struct {
 	Attempts                 int
 }
 
-// sums adds up the lanes of the slots, in order of first sight: those of
-// challenges, or the others.
-func sums(slots []slot, challenges bool) []Sum {
+// sums adds up the lanes of the slots of one peer, in order of first sight.
+func sums(slots []slot) []Sum {
 	type count struct {
 		lane  unique.Handle[lane]
 		lines int
@@ -174,16 +288,13 @@ func sums(slots []slot, challenges bool) []Sum {
 	var counts []count // few: one for each rule and origin
 next:
 	for _, s := range slots {
-		if s.lane.Value().challenge != challenges {
-			continue
-		}
 		for i := range counts {
 			if counts[i].lane == s.lane {
-				counts[i].lines += s.lines
+				counts[i].lines += int(s.lines)
 				continue next
 			}
 		}
-		counts = append(counts, count{s.lane, s.lines})
+		counts = append(counts, count{s.lane, int(s.lines)})
 	}
 	var sums []Sum
 lanes:

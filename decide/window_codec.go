@@ -14,11 +14,14 @@ import (
 // Window is what an engine must be given back after a restart: one key of one
 // jail. It is a plain value that shares nothing with the engine.
 type Window struct {
-	Jail   string
-	Prefix netip.Prefix
+	Jail string
+	// Prefix or Account, or both, are what the jail watches (GroupBy).
+	Prefix  netip.Prefix
+	Account string
 	// Settled is the time up to which nothing counts any more: the end of
-	// the last ban. Zero if there was none.
-	Settled time.Time
+	// the last ban. Zero if there was none. Doubted is the same of spoofable
+	// evidence.
+	Settled, Doubted time.Time
 	// Tallies are the lines that count, oldest first.
 	Tallies []Tally
 	// Evidence are the last lines, oldest first, raw.
@@ -26,7 +29,7 @@ type Window struct {
 }
 
 // Empty says that there is nothing to remember: the store deletes it.
-func (w *Window) Empty() bool { return len(w.Tallies) == 0 && w.Settled.IsZero() }
+func (w *Window) Empty() bool { return len(w.Tallies) == 0 && w.Settled.IsZero() && w.Doubted.IsZero() }
 
 // Tally is some lines of one rule through one source at one time.
 type Tally struct {
@@ -34,8 +37,11 @@ type Tally struct {
 	Rule, Service, Witness, Origin string
 	Account                        string
 	PerAttempt, Weight, Lines      int
-	// Challenge says that the lines are requests for credentials.
-	Challenge bool
+	// Challenge says that the lines are requests for credentials, Spoofable
+	// that somebody else could have caused them.
+	Challenge, Spoofable bool
+	// Peer is who did it, in a window of several peers; else it is invalid.
+	Peer netip.Prefix
 }
 
 // Touched returns the windows that changed since the last call, in the order in
@@ -54,15 +60,23 @@ func (e *Engine) Touched() []Window {
 }
 
 func (w *watch) window() Window {
-	out := Window{Jail: w.docket.Name, Prefix: w.prefix, Evidence: slices.Clone(w.evidence)}
+	out := Window{Jail: w.docket.Name, Prefix: w.key.prefix, Account: w.key.account, Evidence: slices.Clone(w.evidence)}
 	if w.settled != 0 {
 		out.Settled = time.Unix(0, w.settled)
 	}
+	if w.doubted != 0 {
+		out.Doubted = time.Unix(0, w.doubted)
+	}
 	for _, s := range w.slots {
 		l := s.lane.Value()
+		var peer netip.Prefix
+		if s.peer != (unique.Handle[netip.Prefix]{}) {
+			peer = s.peer.Value()
+		}
 		out.Tallies = append(out.Tallies, Tally{
 			Time: time.Unix(0, s.at), Rule: l.rule, Service: l.service, Witness: l.witness, Origin: l.origin,
-			Account: s.account, PerAttempt: l.perAttempt, Weight: l.weight, Lines: s.lines, Challenge: l.challenge,
+			Account: s.account, PerAttempt: l.perAttempt, Weight: l.weight, Lines: int(s.lines), Challenge: l.challenge,
+			Spoofable: s.doubted, Peer: peer,
 		})
 	}
 	return out
@@ -77,6 +91,11 @@ func (e *Engine) Restore(bans []Decision, windows []Window, now time.Time) {
 		known, _ := e.bans.Get(b.Prefix)
 		twin := slices.ContainsFunc(known, func(o Decision) bool { return o.Jail == b.Jail })
 		meant := b.Simulated && slices.ContainsFunc(e.dockets, func(d *docket) bool { return d.Name == b.Jail && !d.Simulate })
+		for _, d := range e.dockets {
+			if d.Name == b.Jail && !meant {
+				d.condemn(&b)
+			}
+		}
 		if b.Active(now) && !twin && !meant {
 			b.Evidence = nil
 			e.raise(b)
@@ -88,10 +107,15 @@ func (e *Engine) Restore(bans []Decision, windows []Window, now time.Time) {
 		if n < 0 {
 			continue
 		}
-		w := e.watch(e.dockets[n], in.Prefix, now)
+		d := e.dockets[n]
+		k := key{in.Prefix, in.Account}
+		if !d.fits(k) {
+			continue // the jail groups otherwise now
+		}
+		w := e.watch(d, k, now)
 		w.restore(in)
-		if len(e.during(w.prefix.Addr(), now)) == 0 {
-			w.settled = min(w.settled, nanos(now)) // no ban, no silence
+		if !k.prefix.IsValid() || len(e.during(k.prefix.Addr(), now)) == 0 {
+			w.settled, w.doubted = min(w.settled, nanos(now)), min(w.doubted, nanos(now)) // no ban, no silence
 		}
 	}
 }
@@ -103,10 +127,20 @@ func (w *watch) restore(in *Window) {
 	if !in.Settled.IsZero() {
 		w.settled = max(w.settled, nanos(in.Settled))
 	}
+	if !in.Doubted.IsZero() {
+		w.doubted = max(w.doubted, nanos(in.Doubted))
+	}
 	w.evidence = append(slices.Clone(in.Evidence), w.evidence...)
 	w.evidence = w.evidence[max(0, len(w.evidence)-maxEvidence):]
 	for _, t := range in.Tallies {
-		w.slots = append(w.slots, slot{at: nanos(t.Time), account: t.Account, lines: t.Lines, lane: unique.Make(lane{
+		var peer unique.Handle[netip.Prefix]
+		if w.docket.shared() {
+			if !t.Peer.IsValid() {
+				continue // stored when the jail grouped otherwise
+			}
+			peer = unique.Make(t.Peer)
+		}
+		w.slots = append(w.slots, slot{at: nanos(t.Time), account: t.Account, lines: int32(t.Lines), peer: peer, doubted: t.Spoofable, lane: unique.Make(lane{
 			service: t.Service, witness: t.Witness, rule: t.Rule, origin: t.Origin,
 			perAttempt: max(1, t.PerAttempt), weight: max(1, t.Weight), challenge: t.Challenge,
 		})})
@@ -115,8 +149,9 @@ func (w *watch) restore(in *Window) {
 	w.docket.seat(w)
 }
 
-// windowVersion begins every stored window. Version 1 knew no challenges.
-const windowVersion = 2
+// windowVersion begins every stored window. Version 1 knew no challenges, version
+// 2 no accounts, peers and classes of evidence.
+const windowVersion = 3
 
 var errWindow = errors.New("stored window is damaged")
 
@@ -129,8 +164,11 @@ func (w *Window) AppendBinary(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	b = appendString(b, string(prefix))
+	b = appendString(b, w.Account)
 	b = appendTime(b, w.Settled)
+	b = appendTime(b, w.Doubted)
 	b = binary.AppendUvarint(b, uint64(len(w.Tallies)))
+	var peer []byte
 	for i := range w.Tallies {
 		t := &w.Tallies[i]
 		b = appendTime(b, t.Time)
@@ -141,6 +179,11 @@ func (w *Window) AppendBinary(b []byte) ([]byte, error) {
 			b = binary.AppendUvarint(b, uint64(n))
 		}
 		b = appendBool(b, t.Challenge)
+		b = appendBool(b, t.Spoofable)
+		if peer, err = t.Peer.MarshalBinary(); err != nil {
+			return nil, err
+		}
+		b = appendString(b, string(peer))
 	}
 	b = binary.AppendUvarint(b, uint64(len(w.Evidence)))
 	for _, line := range w.Evidence {
@@ -160,12 +203,25 @@ func (w *Window) UnmarshalBinary(b []byte) error {
 	if err := w.Prefix.UnmarshalBinary([]byte(d.string())); err != nil && d.err == nil {
 		return fmt.Errorf("%w: %w", errWindow, err)
 	}
+	if v > 2 {
+		w.Account = d.string()
+	}
 	w.Settled = d.time()
+	if v > 2 {
+		w.Doubted = d.time()
+	}
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
-		w.Tallies = append(w.Tallies, Tally{
+		t := Tally{
 			Time: d.time(), Rule: d.string(), Service: d.string(), Witness: d.string(), Origin: d.string(), Account: d.string(),
 			PerAttempt: d.int(), Weight: d.int(), Lines: d.int(), Challenge: v > 1 && d.byte() != 0,
-		})
+		}
+		if v > 2 {
+			t.Spoofable = d.byte() != 0
+			if err := t.Peer.UnmarshalBinary([]byte(d.string())); err != nil && d.err == nil {
+				return fmt.Errorf("%w: %w", errWindow, err)
+			}
+		}
+		w.Tallies = append(w.Tallies, t)
 	}
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		w.Evidence = append(w.Evidence, d.string())

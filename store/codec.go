@@ -24,6 +24,7 @@ const (
 	flagSpent
 	flagUntil // Until is set
 	flagEnded // ended is set
+	flagSpoofable
 )
 
 // record is a decision as it is stored.
@@ -49,6 +50,7 @@ func (r *record) appendBinary(b []byte) []byte {
 	}{
 		{r.Simulated, flagSimulated},
 		{r.Spent, flagSpent},
+		{r.Spoofable, flagSpoofable},
 		{!r.Until.IsZero(), flagUntil},
 		{!r.ended.IsZero(), flagEnded},
 	} {
@@ -91,6 +93,7 @@ func (r *record) unmarshalBinary(b []byte) error {
 		Verdict:   decide.Verdict(d.byte()),
 		Simulated: flags&flagSimulated != 0,
 		Spent:     flags&flagSpent != 0,
+		Spoofable: flags&flagSpoofable != 0,
 		Prefix:    d.prefix(),
 		At:        d.stamp(),
 	}}

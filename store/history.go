@@ -31,7 +31,7 @@ func (s *Store) Bans(now time.Time) ([]decide.Decision, error) {
 
 // Strikes returns the bans of exactly p that ended at or after since or stand,
 // oldest first; jail "" asks for all jails. A ban that was lifted ended then.
-// Simulated bans are none. It satisfies decide.History.
+// Simulated bans are none; spoofable ones are marked. It satisfies decide.History.
 func (s *Store) Strikes(p netip.Prefix, jail string, since time.Time) ([]decide.Strike, error) {
 	var strikes []decide.Strike
 	err := s.db.View(func(txn *badger.Txn) error {
@@ -46,7 +46,7 @@ func (s *Store) Strikes(p netip.Prefix, jail string, since time.Time) ([]decide.
 				return nil
 			}
 			if end := rec.end(); end.IsZero() || !end.Before(since) {
-				strikes = append(strikes, decide.Strike{Prefix: rec.Prefix, Jail: rec.Jail, At: rec.At, Until: end})
+				strikes = append(strikes, decide.Strike{Prefix: rec.Prefix, Jail: rec.Jail, At: rec.At, Until: end, Spoofable: rec.Spoofable})
 			}
 			return nil
 		})

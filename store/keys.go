@@ -16,7 +16,7 @@ import (
 //	'e' prefix at action jail  → evidence of that decision
 //	'm' source                 → cursor
 //	'r' sequence               → part of a large commit (redo.go)
-//	'w' prefix jail            → window
+//	'w' prefix jail [0 account] → window
 //
 // A prefix is the 16-byte form of its address, IPv4 as ::ffff:a.b.c.d, and one
 // byte of length in that form: the keys of one kind sort by address, and

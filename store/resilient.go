@@ -236,7 +236,7 @@ func (r *Resilient) Strikes(p netip.Prefix, jail string, since time.Time) ([]dec
 		}
 		switch {
 		case d.Action == decide.Ban && !d.Simulated:
-			strikes = append(strikes, decide.Strike{Prefix: p, Jail: d.Jail, At: d.At, Until: d.Until})
+			strikes = append(strikes, decide.Strike{Prefix: p, Jail: d.Jail, At: d.At, Until: d.Until, Spoofable: d.Spoofable})
 		case d.Action == decide.Lift:
 			endStrike(strikes, &d)
 		}

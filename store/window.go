@@ -10,7 +10,11 @@ import (
 )
 
 func windowKey(w *decide.Window) []byte {
-	return append(appendPrefix([]byte{kindWindow}, w.Prefix), w.Jail...)
+	key := append(appendPrefix([]byte{kindWindow}, w.Prefix), w.Jail...)
+	if w.Account != "" {
+		key = append(append(key, 0), w.Account...) // no jail has a NUL in its name
+	}
+	return key
 }
 
 // window replaces one open window.

@@ -21,13 +21,17 @@ type Ban struct {
 	Bytes   uint64 `json:"bytes"`
 	// Simulated bans are decided and not enforced.
 	Simulated bool `json:"simulated,omitempty"`
+	// Spoofable bans stand on evidence that somebody else could have sent:
+	// they are short, and limited to Ports.
+	Spoofable bool          `json:"spoofable,omitempty"`
+	Ports     []decide.Port `json:"ports,omitempty"`
 }
 
 // BanOf returns the ban that d orders, without traffic.
 func BanOf(d *decide.Decision) Ban {
 	return Ban{
 		Prefix: d.Prefix, Jail: d.Jail, Rule: d.Rule, Since: d.At, Until: until(d.Until),
-		Strike: d.Strike, Origin: d.Origin, Simulated: d.Simulated,
+		Strike: d.Strike, Origin: d.Origin, Simulated: d.Simulated, Spoofable: d.Spoofable, Ports: d.Ports,
 	}
 }
 
@@ -77,6 +81,7 @@ type Decision struct {
 	Until     *time.Time   `json:"until"`
 	Simulated bool         `json:"simulated,omitempty"`
 	Spent     bool         `json:"spent,omitempty"`
+	Spoofable bool         `json:"spoofable,omitempty"`
 	Reason    string       `json:"reason,omitempty"`
 	Evidence  []string     `json:"evidence,omitempty"`
 }
@@ -86,7 +91,7 @@ func DecisionOf(d *decide.Decision) Decision {
 	out := Decision{
 		At: d.At, Action: d.Action.String(), Prefix: d.Prefix, Jail: d.Jail, Rule: d.Rule,
 		Origin: d.Origin, Strike: d.Strike, Attempts: d.Attempts, Until: until(d.Until),
-		Simulated: d.Simulated, Spent: d.Spent, Reason: Safe(d.Reason),
+		Simulated: d.Simulated, Spent: d.Spent, Spoofable: d.Spoofable, Reason: Safe(d.Reason),
 	}
 	for _, line := range d.Evidence {
 		out.Evidence = append(out.Evidence, Safe(line))
@@ -121,6 +126,9 @@ type WhyJail struct {
 	// Prefix is what the jail watches, which may be wider than what was
 	// asked for.
 	Prefix netip.Prefix `json:"prefix"`
+	// Account is what is watched, alone or with Prefix, in jails that group by
+	// it.
+	Account string `json:"account,omitempty"`
 	// Attempts of MaxRetry within FindTime.
 	Attempts int    `json:"attempts"`
 	MaxRetry int    `json:"max_retry"`

@@ -68,6 +68,8 @@ func (p *Printer) whyDecision(b *bytes.Buffer, w *Why, d *Decision, now time.Tim
 		switch {
 		case d.Simulated:
 			sentence += ", simulated"
+		case d.Spoofable:
+			sentence += ", short: somebody else could have sent it"
 		case d.Spent:
 			sentence += ", over before it was decided"
 		}
@@ -84,9 +86,21 @@ func (p *Printer) whyDecision(b *bytes.Buffer, w *Why, d *Decision, now time.Tim
 	}
 }
 
+// watched names what the jail watches.
+func (j *WhyJail) watched() string {
+	switch {
+	case j.Account == "":
+		return ShortPrefix(j.Prefix)
+	case !j.Prefix.IsValid():
+		return "account " + Safe(j.Account)
+	default:
+		return ShortPrefix(j.Prefix) + " on account " + Safe(j.Account)
+	}
+}
+
 // whyJail writes the open window of one jail.
 func (p *Printer) whyJail(b *bytes.Buffer, j *WhyJail) {
-	fmt.Fprintf(b, "\n%s is watched by %s\n", ShortPrefix(j.Prefix), j.Jail)
+	fmt.Fprintf(b, "\n%s is watched by %s\n", j.watched(), j.Jail)
 	p.field(b, "evidence", j.Evidence...)
 	p.field(b, "counts", fmt.Sprintf("%d of %d attempts within %s", j.Attempts, j.MaxRetry, j.FindTime))
 	if j.Unanswered > 0 {

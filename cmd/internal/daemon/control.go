@@ -167,7 +167,7 @@ func (d *daemon) why(ctx context.Context, p netip.Prefix) (admin.Why, error) {
 
 func whyJail(v *decide.JailView) admin.WhyJail {
 	out := admin.WhyJail{
-		Prefix: v.Prefix, Jail: v.Jail, Attempts: v.Attempts, MaxRetry: v.MaxRetry, FindTime: config.FormatDuration(v.FindTime),
+		Prefix: v.Prefix, Account: v.Account, Jail: v.Jail, Attempts: v.Attempts, MaxRetry: v.MaxRetry, FindTime: config.FormatDuration(v.FindTime),
 		Unanswered: v.Unanswered, MaxChallenges: v.MaxChallenges,
 		Witnesses: []admin.Witness{}, Next: config.FormatDuration(v.Next), NextStrike: v.NextStrike, After: v.After,
 	}

@@ -20,6 +20,7 @@ const (
 	gate = `
 [pack]
 name = "gate"
+evidence = "proven"
 [pack.match]
 identifier = ["gated"]
 any_unit = true

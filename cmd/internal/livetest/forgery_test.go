@@ -56,6 +56,7 @@ func forgeries() []string {
 const naive = `
 [pack]
 name = "naive"
+evidence = "proven"
 description = "takes the first address of a line, to show that the forgeries bite"
 [pack.match]
 identifier = ["sshd"]

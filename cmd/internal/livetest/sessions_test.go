@@ -16,6 +16,7 @@ import (
 const dir = `
 [pack]
 name = "dir"
+evidence = "proven"
 [pack.match]
 identifier = ["dird"]
 any_unit = true

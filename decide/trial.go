@@ -1,0 +1,114 @@
+package decide
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"bailiff/rules"
+)
+
+// sentence bans those whom a complete window condemns, and settles it.
+func (e *Engine) sentence(w *watch, c charge, m *rules.Match, now time.Time) []Decision {
+	// The window may have been forgotten while a ban stood, or the log may be
+	// read a second time: what the record says of this jail's bans holds.
+	if e.served(w, m) {
+		var complete bool
+		if c, complete = w.full(); !complete {
+			e.touch(w)
+			return nil
+		}
+	}
+	var out []Decision
+	last := nanos(m.Time)
+	for _, p := range w.accused(c.spoofable) {
+		d := e.judge(w, c, p, m, now)
+		if d.Action == Ban && w.docket.GroupBy != ByAccount {
+			last = end(d.Until)
+		}
+		if d.Action == Ban || d.ID != "" {
+			out = append(out, d)
+		}
+	}
+	if c.spoofable {
+		e.settleDoubted(w, last)
+	} else {
+		e.settle(w, last)
+	}
+	for i := range out {
+		if out[i].Action == Ban && !out[i].Spent {
+			w.enforced = now.UnixNano()
+		}
+	}
+	return out
+}
+
+// served takes out of a window what bans on record have answered, and says
+// whether there was any.
+func (e *Engine) served(w *watch, m *rules.Match) bool {
+	before, settled, doubted := len(w.slots), w.settled, w.doubted
+	for _, p := range w.accused(true) {
+		d := Decision{Prefix: p, Jail: w.docket.Name, At: m.Time}
+		proven, doubted := servedUntil(e.strikes(&d, w.docket.FindTime), &d)
+		late := w.docket.over[p]
+		w.serve(p, max(proven, late.proven), max(doubted, late.doubted))
+	}
+	return len(w.slots) != before || w.settled != settled || w.doubted != doubted
+}
+
+// serve takes out of the window what is stamped up to the end of a ban of p: all
+// of it, and what is spoofable up to another. Either is 0 where there was none.
+func (w *watch) serve(p netip.Prefix, proven, doubted int64) {
+	alone := w.docket.GroupBy != ByAccount
+	if alone {
+		w.settled, w.doubted = max(w.settled, proven), max(w.doubted, doubted)
+	}
+	w.slots = slices.DeleteFunc(w.slots, func(s slot) bool {
+		if !alone && s.peer.Value() != p {
+			return false
+		}
+		return s.at <= proven || s.doubted && s.at <= doubted
+	})
+}
+
+// judge decides about one prefix that a complete window condemns: a ban, or an
+// alarm if something is in the way. An alarm that rang lately has no ID.
+func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now time.Time) Decision {
+	j := &w.docket.Jail
+	if g, ok := e.guards.over(p); ok {
+		e.stats.Guarded++
+		return e.alarmGuarded(j, p, g, m, now)
+	}
+	d := Decision{
+		Action: Ban, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Attempts: c.attempts, Reason: c.reason,
+		Ports: j.Ports, Verdict: j.Verdict, Spoofable: c.spoofable, Simulated: j.Simulate, Evidence: slices.Clone(w.evidence),
+	}
+	d.ID = id(&d)
+	earlier := e.opt.Escalation.earlier(e.strikes(&d, j.FindTime), &d)
+	length := e.opt.Escalation.length(j.BanTime, earlier, d.ID)
+	d.Strike = earlier + 1
+	if c.spoofable {
+		d.Strike, length = earlier, min(j.BanTime, j.SpoofableBan)
+		var unknown string
+		if d.Ports, unknown = ports(j, w.services()); j.Spoofable == SpoofableAlarm || unknown != "" {
+			e.stats.Doubted++
+			return e.alarmDoubted(&d, unknown, now)
+		}
+	}
+	d.Until = until(d.At, length)
+	d.Spent = !d.Until.IsZero() && !d.Until.After(now)
+	w.docket.condemn(&d)
+	e.stand(d)
+	return d
+}
+
+// services are those that the window's slots speak of.
+func (w *watch) services() []string {
+	var out []string
+	for i := range w.slots {
+		if s := w.slots[i].lane.Value().service; !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
