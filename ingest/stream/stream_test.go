@@ -284,6 +284,48 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// FuzzRoundTrip writes a message between two others in each form that can carry it,
+// and gets back what was written, in the field or the message where it was.
+func FuzzRoundTrip(f *testing.F) {
+	for _, m := range []string{"x", "", "a=b", "\nMESSAGE=y", "__CURSOR=s=2", "<38>Nov 23 01:38:44 vm sshd[1]: x", "\x00\xff", "MESSAGE\n\x01\x00\x00\x00\x00\x00\x00\x00x\n\n"} {
+		f.Add(m, "sshd")
+	}
+	f.Fuzz(func(t *testing.T, message, tag string) {
+		if len(message) > ingest.MaxMessage || len(tag) > ingest.MaxMessage {
+			return // is cut, which other tests hold
+		}
+		var want ingest.Entry
+		want.SetMessage([]byte(message))
+		check := func(format stream.Format, text, wantTag string) {
+			t.Helper()
+			got, err := readAll(t, iotest.HalfReader(strings.NewReader(text)), func(o *stream.Options) { o.Format = format })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != 3 || got[0].Message != "before" || got[2].Message != "after" {
+				t.Fatalf("%s: %q became %+v", format, text, got)
+			}
+			if got[1].Message != string(want.Message) || got[1].Tag != wantTag {
+				t.Fatalf("%s: %q of %q became %q of %q, want %q", format, message, wantTag, got[1].Message, got[1].Tag, want.Message)
+			}
+		}
+		between := block("__CURSOR=s=1", "MESSAGE=before") + block("__CURSOR=s=2", binaryField("SYSLOG_IDENTIFIER", tag), "_PID=7", binaryField("MESSAGE", message)) + block("__CURSOR=s=3", "MESSAGE=after")
+		check(stream.JournalExport, between, tag)
+		check(stream.Auto, between, tag)
+		if strings.Contains(message, "\n") {
+			return // a line has none, and an export has it in the binary form
+		}
+		plain := strings.Replace(between, binaryField("MESSAGE", message), "MESSAGE="+message, 1)
+		if !strings.HasSuffix(message, "\r") { // a line may end so
+			check(stream.JournalExport, plain, tag)
+		}
+		if strings.Trim(message, "\r") == "" {
+			return // an empty line is none
+		}
+		check(stream.Message, "before\n"+message+"\nafter\n", "")
+	})
+}
+
 func FuzzScanner(f *testing.F) {
 	f.Add([]byte(block("__CURSOR=s=1", binaryField("MESSAGE", "a\nb"))+"x\r\n\ny"), uint8(0))
 	f.Add([]byte("<38>Nov 23 01:38:44 vm sshd[1]: x\n"), uint8(1))

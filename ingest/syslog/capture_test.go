@@ -2,11 +2,13 @@ package syslog
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"bailiff/ingest"
+	"bailiff/ingest/ingesttest"
 )
 
 const captureDir = "../../rules/testdata/asterisk-18"
@@ -72,5 +74,26 @@ func TestCaptureIsOneInAllDialects(t *testing.T) {
 		if l.host != "vm" || l.tag != "asterisk" && l.tag != "rsyslogd" || l.message == "" {
 			t.Errorf("line %d is not understood: %+v", i+1, l)
 		}
+	}
+}
+
+// TestCaptureInEveryLayout wraps each message of the recorded telephone exchange in
+// every layout and gets it back, whole.
+func TestCaptureInEveryLayout(t *testing.T) {
+	lines := bytes.Split(bytes.TrimSuffix(readCapture(t, "rfc5424.lines"), []byte("\n")), []byte("\n"))
+	for _, line := range lines {
+		var p Parser
+		var want, got ingest.Entry
+		p.Parse(line, &want)
+		for i := range ingesttest.Layouts {
+			l := &ingesttest.Layouts[i]
+			p.Parse(l.Wrap(cmp.Or(l.Tag, string(want.Identifier)), cmp.Or(string(want.ProcID), "1"), string(want.Message)), &got)
+			if !bytes.Equal(got.Message, want.Message) || l.Tag == "" && !bytes.Equal(got.Identifier, want.Identifier) || got.Dialect != l.Dialect {
+				t.Errorf("%s: %q[%q] %q, want %q %q", l.Name, got.Identifier, got.ProcID, got.Message, want.Identifier, want.Message)
+			}
+		}
+	}
+	if len(lines) != 857 {
+		t.Errorf("%d lines in the capture, want 857", len(lines))
 	}
 }
