@@ -91,3 +91,5 @@ say 'RssAnon at rest, 50,000 remembered addresses (<= 25 MB)'
 bench ./cmd/internal/livetest AtRest
 say 'UDP for 5 s, at most 200,000 datagrams a second (no match: 0 lost; attacks: every loss counted)'
 bench ./cmd/internal/livetest Flood
+say 'From the socket to no match, beside rsyslogd that writes the same datagrams to a file: processor time a line'
+bench ./cmd/internal/livetest BesideRsyslog

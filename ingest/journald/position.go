@@ -23,7 +23,7 @@ type position struct {
 // parsePosition reads a cursor. All six parts must be there.
 func parsePosition(cursor string) (position, error) {
 	var p position
-	seen := 0
+	seen := make(map[string]bool, 6)
 	for part := range strings.SplitSeq(cursor, ";") {
 		key, value, _ := strings.Cut(part, "=")
 		var err error
@@ -46,9 +46,9 @@ func parsePosition(cursor string) (position, error) {
 		if err != nil || value == "" {
 			return position{}, fmt.Errorf("journal cursor: %q is not valid", part)
 		}
-		seen++
+		seen[key] = true
 	}
-	if seen != 6 {
+	if len(seen) != 6 {
 		return position{}, fmt.Errorf("journal cursor: %q is not one", cursor)
 	}
 	return p, nil

@@ -1,6 +1,7 @@
 package journald
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -76,4 +77,22 @@ func TestGapLength(t *testing.T) {
 	if got := (gap{from: 3, to: 1}).length(); got != 0 {
 		t.Errorf("the clock went back: length %v, want 0", got)
 	}
+}
+
+// FuzzPosition holds that whatever is stored as a cursor is a position, whose parts
+// are where it says, or an error.
+func FuzzPosition(f *testing.F) {
+	for _, s := range []string{"", "s=a;i=1;b=c;m=2;t=3;x=4", "s=a;i=1;b=c;m=2;t=3;x=", "s=;i=ffffffffffffffff;b=;m=0;t=0;x=0;y=1", "i=-1", "i=1;i=1;i=1;i=1;i=1;i=1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		p, err := parsePosition(cursor)
+		if err != nil {
+			return
+		}
+		again := fmt.Sprintf("s=%s;i=%x;b=%s;m=%x;t=%x;x=%x", p.seqnumID, p.seqnum, p.boot, p.mono, p.realtime, p.xor)
+		if q, err := parsePosition(again); err != nil || q != p {
+			t.Errorf("%q is %+v, and %q is %+v, %v", cursor, p, again, q, err)
+		}
+	})
 }
