@@ -130,3 +130,33 @@ func TestEveryFateHasAName(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkPage is what counting costs a line that is delivered, on each of several
+// goroutines at once.
+func BenchmarkPage(b *testing.B) {
+	var l Ledger
+	b.RunParallel(func(pb *testing.PB) {
+		p, e := l.Page(), &Entry{Dialect: RFC3164}
+		defer l.Close(p)
+		for pb.Next() {
+			p.Add(Received)
+			p.Entry(e)
+			p.Add(Delivered)
+		}
+	})
+}
+
+// TestPagesAreGivenBack holds that connections which come and go leave nothing behind.
+func TestPagesAreGivenBack(t *testing.T) {
+	var l Ledger
+	kept := l.Page()
+	for range 100 {
+		p := l.Page()
+		p.Add(Received)
+		l.Close(p)
+		l.Close(p) // twice is once
+	}
+	if len(l.open) != 1 || l.open[0] != kept || l.Counts()[0].N != 100 {
+		t.Errorf("%d pages are open, %v", len(l.open), l.Counts())
+	}
+}

@@ -75,6 +75,37 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// flow is text without end.
+type flow struct {
+	text string
+	left int
+}
+
+func (f *flow) Read(p []byte) (int, error) {
+	if f.left <= 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, strings.Repeat(f.text, 1+len(p)/len(f.text)))
+	f.left -= n
+	return n, nil
+}
+
+// TestFramesAreBounded feeds what grows without end to the frames of a connection.
+func TestFramesAreBounded(t *testing.T) {
+	for _, text := range []string{"x", "9", "1048576 <", "9 ", "\x00", "\n", "<13>", "999999999 <", "12345678 "} {
+		in := newFrames(&flow{text: text, left: 2 << 20})
+		for fate := whole; fate != ended; {
+			var frame []byte
+			if frame, fate = in.next(); len(frame) > maxFrame {
+				t.Fatalf("%q: a frame of %d bytes", text, len(frame))
+			}
+		}
+		if len(in.buf) > 2*maxBuffer {
+			t.Errorf("%q: a buffer of %d bytes", text, len(in.buf))
+		}
+	}
+}
+
 // FuzzFrames holds that the frames of a stream do not depend on how it arrives,
 // and that nothing but separators and what is broken or cut is missing.
 func FuzzFrames(f *testing.F) {
