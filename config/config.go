@@ -51,6 +51,9 @@ type Config struct {
 	// BanTime is that of [defaults], which operators' bans without a jail and
 	// a length of their own get.
 	BanTime time.Duration
+	// KnownFor is how long an account that was opened from an address is known
+	// good there.
+	KnownFor time.Duration
 	// Jails are in the order of the file.
 	Jails []Jail
 	// Units are the systemd units (globs) whose journal entries a pack believes

@@ -63,6 +63,7 @@ func (j *Jail) thresholds(t *table) {
 		t.fail(t.key("find_time"), "", "must not be \"forever\"")
 	}
 	t.duration("ban_time", time.Second, &j.BanTime)
+	t.count("known_good_factor", 1, &j.KnownGoodFactor)
 	j.classes(t)
 }
 

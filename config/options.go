@@ -20,6 +20,7 @@ func (c *Config) Store(log *slog.Logger) store.Options {
 		longest = max(longest, j.FindTime)
 	}
 	opts.RetainWindow = margin(longest)
+	opts.RetainKnown = margin(c.KnownFor)
 	return opts
 }
 
@@ -36,7 +37,7 @@ func margin(d time.Duration) time.Duration {
 // Decide returns the policy of the engine: the jails that are enabled.
 func (c *Config) Decide() decide.Options {
 	opts := decide.DefaultOptions()
-	opts.Escalation = c.Escalation
+	opts.Escalation, opts.KnownFor = c.Escalation, c.KnownFor
 	for _, j := range c.Jails {
 		if j.Enabled {
 			opts.Jails = append(opts.Jails, j.Jail)

@@ -34,6 +34,8 @@ func (r *reader) config(values map[string]any) *Config {
 	c.Syslog = listeners(source)
 	source.done()
 
+	c.KnownFor = decide.DefaultOptions().KnownFor
+	t.duration("known_good_for", 0, &c.KnownFor)
 	c.Escalation = escalation(t.sub("escalation"))
 	base := defaults(t)
 	c.BanTime = base.BanTime

@@ -53,6 +53,19 @@ func (e *Engine) alarmGuarded(j *Jail, p netip.Prefix, g Guard, m *rules.Match, 
 	return d
 }
 
+// alarmSpared tells that spoofable evidence would ban somebody whom it must not
+// touch.
+func (e *Engine) alarmSpared(ban *Decision, why string, trunk netip.Prefix, now time.Time) Decision {
+	d := Decision{
+		Action: Alarm, Prefix: ban.Prefix, At: ban.At, Jail: ban.Jail, Rule: ban.Rule, Origin: "rules", Spoofable: true, Evidence: ban.Evidence,
+		Reason: fmt.Sprintf("%s would be banned, but somebody else could have sent all of it in its name, and %s", ban.Prefix, why),
+	}
+	if e.ring(bell{"spared " + ban.Jail, trunk}, now) {
+		d.ID = id(&d)
+	}
+	return d
+}
+
 // alarmDoubted tells that a ban would stand on spoofable evidence alone, and which
 // service has ports that are not known, if that is why it does not.
 func (e *Engine) alarmDoubted(ban *Decision, service string, now time.Time) Decision {

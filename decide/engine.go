@@ -22,12 +22,15 @@ type Engine struct {
 	watched int                  // watches of all dockets
 	touched []*watch
 
-	bans   bart.Table[[]Decision] // in force, by prefix: one of each jail
-	census Census                 // how many those are
-	ends   endings                // when they end
-	fresh  []Decision             // bans since Committed, which History may not know
-	guards guardTable
-	rung   map[bell]time.Time
+	bans    bart.Table[[]Decision] // in force, by prefix: one of each jail
+	census  Census                 // how many those are
+	ends    endings                // when they end
+	fresh   []Decision             // bans since Committed, which History may not know
+	guards  guardTable
+	trunks  guardTable
+	known   acquaintance
+	guessed map[string]guesses // by account
+	rung    map[bell]time.Time
 
 	stats Stats
 }
@@ -56,7 +59,7 @@ type Stats struct {
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}}
+	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}
@@ -69,6 +72,7 @@ func (e *Engine) Reconfigure(opt Options) error {
 	if err := opt.Validate(); err != nil {
 		return err
 	}
+	e.known.keep = opt.KnownFor
 	old := e.dockets
 	e.opt, e.dockets, e.packs = opt, nil, map[string][]*docket{}
 	for _, j := range opt.Jails {
@@ -119,6 +123,13 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 	if !bannable(peer) {
 		return nil
 	}
+	switch m.Event {
+	case rules.Success:
+		defer e.greet(peer, m)
+	case rules.Failure:
+		e.suspect(peer, m)
+	default:
+	}
 	var out []Decision
 	over := e.during(peer, m.Time) // before a jail of this match bans it
 	for _, d := range e.packs[m.Rule.Pack] {
@@ -135,7 +146,7 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 				out = append(out, e.count(d, k, peer, m, over, now)...)
 			}
 		case rules.Success:
-			e.success(d.watches[k], peer, m)
+			out = append(out, e.success(d.watches[k], peer, m, now)...)
 		case rules.Ignore, rules.Info:
 		}
 	}
@@ -172,7 +183,8 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 		w.evidence = nil // it belongs to what is over
 	}
 	w.remember(m.Line)
-	if !w.add(m, e.party(d, peer), floor) {
+	familiar := m.Event == rules.Failure && d.KnownGoodFactor > 1 && !d.canary(m.Account) && e.known.knows(e.key(peer), accountOf(m), at)
+	if !w.add(m, e.party(d, peer), floor, familiar) {
 		e.stats.Late++
 		return nil
 	}
@@ -195,9 +207,10 @@ func (e *Engine) party(d *docket, peer netip.Addr) (p unique.Handle[netip.Prefix
 
 // success forgets the failures of one address on the account that it has now
 // opened, and the challenges that it may have answered.
-func (e *Engine) success(w *watch, peer netip.Addr, m *rules.Match) {
+func (e *Engine) success(w *watch, peer netip.Addr, m *rules.Match, now time.Time) []Decision {
+	alarm := e.alarmLogin(peer, w, m, now)
 	if w == nil {
-		return
+		return alarm
 	}
 	before, party := len(w.slots), e.party(w.docket, peer)
 	w.slots = slices.DeleteFunc(w.slots, func(s slot) bool {
@@ -207,6 +220,7 @@ func (e *Engine) success(w *watch, peer netip.Addr, m *rules.Match) {
 	if len(w.slots) != before {
 		e.touch(w)
 	}
+	return alarm
 }
 
 // settle empties a window: what is stamped up to last counts no more.

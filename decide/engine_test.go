@@ -179,7 +179,7 @@ func TestSuccessClearsItsOwnAccountOnly(t *testing.T) {
 // after the success.
 func TestSuccessAndItsNeighbours(t *testing.T) {
 	jail := DefaultJail("sshd", "sshd")
-	jail.MaxRetry = 6
+	jail.MaxRetry, jail.KnownGoodFactor = 6, 1
 	e := newEngine(t, nil, jail)
 	for i := range 4 {
 		m := failure("198.51.100.8", epoch)

@@ -33,6 +33,8 @@ func (e *Engine) Expire(now time.Time) []Decision {
 	for _, d := range e.dockets {
 		budget = d.sweep(e, now, budget)
 	}
+	e.known.prune(now)
+	e.forgetGuesses(now)
 	for about, at := range e.rung {
 		if now.Sub(at).Abs() >= alarmEvery {
 			delete(e.rung, about)

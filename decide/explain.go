@@ -24,6 +24,9 @@ type JailView struct {
 	Attempts int
 	MaxRetry int
 	FindTime time.Duration
+	// KnownGood attempts were on accounts that this address has opened before,
+	// and have a bar of their own, KnownGoodBar.
+	KnownGood, KnownGoodBar int
 	// Unanswered of MaxChallenges requests for credentials were followed by no
 	// login.
 	Unanswered, MaxChallenges int
@@ -78,11 +81,12 @@ func (e *Engine) view(w *watch, now time.Time) JailView {
 	still.slots = slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
 	v := JailView{
 		Jail: j.Name, Prefix: w.key.prefix, Account: w.key.account, MaxRetry: j.MaxRetry, FindTime: j.FindTime,
-		MaxChallenges: j.MaxChallenges, Evidence: slices.Clone(w.evidence), After: w.after,
+		KnownGoodBar: j.bar(true), MaxChallenges: j.MaxChallenges, Evidence: slices.Clone(w.evidence), After: w.after,
 		Next: e.opt.Escalation.length(j.BanTime, earlier, d.ID), NextStrike: earlier + 1,
 	}
-	v.Attempts, _, _ = still.tell(still.slots, false, true)
-	v.Unanswered, _, _ = still.tell(still.due(), true, true)
+	v.Attempts, _, _ = still.tell(still.slots, which{spoofable: true})
+	v.KnownGood, _, _ = still.tell(still.slots, which{spoofable: true, known: true})
+	v.Unanswered, _, _ = still.tell(still.due(), which{spoofable: true, challenges: true})
 	v.Sums = sums(slices.DeleteFunc(still.slots, func(s slot) bool { return s.lane.Value().challenge }))
 	return v
 }

@@ -62,10 +62,12 @@ type key struct {
 // an attacker's text, and keys stay in memory.
 const accountBytes = 128
 
+func accountOf(m *rules.Match) string { return m.Account[:min(len(m.Account), accountBytes)] }
+
 // keyOf returns the window that a match of peer belongs to; it is none if the jail
 // needs an account and the line names none.
 func (e *Engine) keyOf(d *docket, peer netip.Addr, m *rules.Match) (k key, ok bool) {
-	account := m.Account[:min(len(m.Account), accountBytes)]
+	account := accountOf(m)
 	switch d.GroupBy {
 	case ByPrefix:
 		return key{prefix: d.network(peer)}, true
@@ -104,7 +106,7 @@ func (w *watch) accused(spoofable bool) []netip.Prefix {
 	var out []netip.Prefix
 	for i := range w.slots {
 		s := &w.slots[i]
-		if p := s.peer.Value(); s.counts(spoofable) && !slices.Contains(out, p) {
+		if p := s.peer.Value(); s.counts(spoofable) && !s.known && !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}

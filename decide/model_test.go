@@ -22,12 +22,14 @@ type model struct {
 	settled, doubted map[string]time.Time
 	served, short    map[string]time.Time // ends of the last bans, by prefix
 	strikes          map[string][]Strike
+	friends          bool                                // what judge found is about accounts that are known good
+	met              map[netip.Addr]map[string]time.Time // last logins, by account
 }
 
 func newModel(j Jail) *model {
 	return &model{
 		jail: j, seen: map[string][]rules.Match{}, settled: map[string]time.Time{}, doubted: map[string]time.Time{},
-		served: map[string]time.Time{}, short: map[string]time.Time{}, strikes: map[string][]Strike{},
+		served: map[string]time.Time{}, short: map[string]time.Time{}, strikes: map[string][]Strike{}, met: map[netip.Addr]map[string]time.Time{},
 	}
 }
 
@@ -56,6 +58,12 @@ func (m *model) doubts(match *rules.Match) bool {
 
 func (m *model) observe(match rules.Match, factor int) (bans []string) {
 	k, banned := m.window(&match)
+	if match.Event == rules.Success && match.Account != "" && !match.Spoofable {
+		if m.met[match.Addr] == nil {
+			m.met[match.Addr] = map[string]time.Time{}
+		}
+		m.met[match.Addr][match.Account] = latest(match.Time, m.met[match.Addr][match.Account])
+	}
 	if k == "" {
 		return nil
 	}
@@ -82,6 +90,9 @@ func (m *model) observe(match rules.Match, factor int) (bans []string) {
 	if match.Event == rules.Challenge { // counted by the second
 		match.Time = latest(time.Unix(at.Unix(), 0), floor.Add(1))
 	}
+	if _, known := m.met[match.Addr][match.Account]; known && match.Event == rules.Failure && m.jail.KnownGoodFactor > 1 && !slices.Contains(m.jail.Canaries, match.Account) {
+		match.Line = friend
+	}
 	newest := match.Time
 	for _, s := range m.seen[k] {
 		newest = latest(newest, s.Time)
@@ -100,6 +111,10 @@ func (m *model) observe(match rules.Match, factor int) (bans []string) {
 		for _, s := range m.seen[k] {
 			newest = latest(newest, s.Time)
 		}
+	}
+	if m.stale(k, newest, at) {
+		m.seen[k], m.settled[k] = nil, at
+		return nil
 	}
 	if accused, attempts := m.judge(k, newest, false); accused != nil {
 		last := at
@@ -125,8 +140,11 @@ func (m *model) observe(match rules.Match, factor int) (bans []string) {
 	if accused, attempts := m.judge(k, newest, true); accused != nil {
 		last := at
 		if m.jail.Spoofable == SpoofableShort {
-			last = at.Add(min(m.jail.BanTime, m.jail.SpoofableBan))
 			for _, a := range accused {
+				if m.friendly(a) {
+					continue
+				}
+				last = at.Add(min(m.jail.BanTime, m.jail.SpoofableBan))
 				m.short[a] = latest(m.short[a], last)
 				bans = append(bans, m.ban("short ban", a, at, last, attempts))
 			}
@@ -148,10 +166,47 @@ func (m *model) ban(kind, whom string, at, end time.Time, attempts int) string {
 	return s
 }
 
+// friend marks a failure on an account that its address had opened before.
+const friend = "friend"
+
+func (m *model) friendly(banned string) bool {
+	for a := range m.met {
+		if netip.MustParsePrefix(banned).Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// stale says that what completes the window are the regular attempts of one device
+// whose password has changed, among others that log in.
+func (m *model) stale(k string, newest, at time.Time) bool {
+	accused, _ := m.judge(k, newest, false)
+	if accused == nil {
+		accused, _ = m.judge(k, newest, true)
+	}
+	if accused == nil || !m.friends {
+		return false
+	}
+	lines := slices.DeleteFunc(slices.Clone(m.seen[k]), func(s rules.Match) bool { return s.Line != friend })
+	slices.SortFunc(lines, func(a, b rules.Match) int { return a.Time.Compare(b.Time) })
+	n := 0
+	for _, s := range lines {
+		if n += s.Count; s.Account != lines[0].Account {
+			return false
+		}
+	}
+	others := false
+	for account, last := range m.met[lines[0].Addr] {
+		others = others || account != lines[0].Account && !last.Before(at.Add(-24*time.Hour))
+	}
+	return others && n > 1 && lines[len(lines)-1].Time.Sub(lines[0].Time)/time.Duration(n-1) >= 5*time.Second
+}
+
 // judge returns who has to go, of proven evidence alone or of all.
 func (m *model) judge(k string, newest time.Time, all bool) (accused []string, attempts int) {
-	failures, unanswered := map[string][]rules.Match{}, map[string][]rules.Match{}
-	accounts, named := map[string]bool{}, map[string]bool{}
+	failures, unanswered, friends := map[string][]rules.Match{}, map[string][]rules.Match{}, map[string][]rules.Match{}
+	accounts, named, familiar := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	canary := false
 	for _, s := range m.seen[k] {
 		if !all && m.doubts(&s) {
@@ -159,12 +214,19 @@ func (m *model) judge(k string, newest time.Time, all bool) (accused []string, a
 		}
 		peer := s.Addr.String()
 		_, banned := m.window(&s)
+		if s.Event == rules.Failure && s.Account != "" && slices.Contains(m.jail.Canaries, s.Account) {
+			canary = true
+		}
+		if s.Line == friend {
+			friends[peer] = append(friends[peer], s)
+			familiar[s.Account] = true
+			continue
+		}
 		named[banned] = true
 		switch {
 		case s.Event == rules.Failure:
 			failures[peer] = append(failures[peer], s)
 			accounts[s.Account] = true
-			canary = canary || s.Account != "" && slices.Contains(m.jail.Canaries, s.Account)
 		case newest.Sub(s.Time) >= min(32*time.Second, m.jail.FindTime/2):
 			unanswered[peer] = append(unanswered[peer], s)
 		}
@@ -180,10 +242,19 @@ func (m *model) judge(k string, newest time.Time, all bool) (accused []string, a
 	if several {
 		distinct = len(failures)
 	}
-	n, due := total(failures), total(unanswered)
+	if m.jail.GroupBy != ByAccount {
+		_, banned := m.window(&m.seen[k][0])
+		named = map[string]bool{banned: true}
+	}
+	m.friends = false
+	n, known, due := total(failures), total(friends), total(unanswered)
 	switch {
-	case n >= m.jail.MaxRetry && distinct >= m.jail.Distinct, canary:
+	case n >= m.jail.MaxRetry && distinct >= m.jail.Distinct:
 		attempts = n
+	case canary:
+		attempts = max(1, n)
+	case !several && known >= m.jail.MaxRetry*m.jail.KnownGoodFactor && len(familiar) >= m.jail.Distinct && len(familiar) > 0:
+		attempts, m.friends = known, true
 	case m.jail.MaxChallenges > 0 && due >= m.jail.MaxChallenges && (!several || len(unanswered) >= m.jail.Distinct):
 		attempts = due
 	default:
@@ -269,6 +340,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 			FindTime: time.Duration(1+r.IntN(60)) * time.Second, BanTime: time.Duration(1+r.IntN(30)) * time.Second,
 			GroupBy: GroupBy(r.IntN(4)), Prefix4: 24, Prefix6: 56,
 			Spoofable: SpoofablePolicy(r.IntN(3)), SpoofableBan: time.Duration(1+r.IntN(30)) * time.Second,
+			KnownGoodFactor: 1 + r.IntN(3),
 		}
 		if r.IntN(3) == 0 && jail.GroupBy != ByAddressAccount {
 			jail.Distinct = 1 + r.IntN(jail.MaxRetry)
@@ -285,6 +357,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 		m := newModel(jail)
 		windows := map[string]Window{}
 		var pending []Decision
+		var known []Known
 		var got, want []string
 		clock := time.Unix(1_800_000_000, 0)
 		for range 120 {
@@ -319,10 +392,14 @@ func TestEngineAgreesWithModel(t *testing.T) {
 				past.commit(pending)
 				pending = nil
 				keep(t, windows, e.Touched())
+				for _, k := range e.KnownTouched() {
+					known = append(known, k)
+				}
 				standing := past.bans // with those that have ended: late lines may be of their time
 				if e, err = New(opt, past); err != nil {
 					t.Fatal(err)
 				}
+				e.Recognise(known)
 				e.Restore(standing, slices.Collect(maps.Values(windows)), now)
 			}
 		}

@@ -17,6 +17,9 @@ type Options struct {
 	// is reached, those with the fewest attempts that were silent longest
 	// are forgotten.
 	MaxKeys int
+	// KnownFor is how long an account that was opened from an address is known
+	// good there; zero knows nobody.
+	KnownFor time.Duration
 }
 
 // Jail is a policy over packs.
@@ -49,6 +52,9 @@ type Jail struct {
 	// and SpoofableBan how long such a ban lasts at most.
 	Spoofable    SpoofablePolicy
 	SpoofableBan time.Duration
+	// KnownGoodFactor raises the bar for failures of an address on an account
+	// that was opened from there; 1 makes no difference.
+	KnownGoodFactor int
 	// Canaries are accounts that nobody owns: one attempt on one is enough.
 	Canaries []string
 }
@@ -87,6 +93,7 @@ func DefaultOptions() Options {
 	return Options{
 		Escalation: Escalation{Factor: 2, Max: 5 * 7 * 24 * time.Hour, ForgetAfter: 90 * 24 * time.Hour},
 		MaxKeys:    200_000,
+		KnownFor:   30 * 24 * time.Hour,
 	}
 }
 
@@ -94,7 +101,7 @@ func DefaultOptions() Options {
 // challenges in ten minutes.
 func DefaultJail(name string, packs ...string) Jail {
 	return Jail{Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute}
+		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4}
 }
 
 // Validate reports everything that cannot work, naming jail and key.
@@ -131,6 +138,9 @@ func (o *Options) Validate() error {
 		bad("escalation: factor: must be at least 1, is %v", e.Factor)
 	} else if e.Max < 0 || e.Jitter < 0 || e.ForgetAfter < 0 {
 		bad("escalation: a duration is negative")
+	}
+	if o.KnownFor < 0 {
+		bad("known_good_for: is negative")
 	}
 	if o.MaxKeys < 1 {
 		bad("max keys: must be at least 1")

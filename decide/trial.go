@@ -19,6 +19,10 @@ func (e *Engine) sentence(w *watch, c charge, m *rules.Match, now time.Time) []D
 			return nil
 		}
 	}
+	if c.known && e.stale(w, m.Time) {
+		e.settle(w, nanos(m.Time))
+		return e.alarmStale(w, c, m, now)
+	}
 	var out []Decision
 	last := nanos(m.Time)
 	for _, p := range w.accused(c.spoofable) {
@@ -89,6 +93,10 @@ func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now t
 	d.Strike = earlier + 1
 	if c.spoofable {
 		d.Strike, length = earlier, min(j.BanTime, j.SpoofableBan)
+		if why, trunk := e.spared(p); why != "" && j.Spoofable == SpoofableShort {
+			e.stats.Doubted++
+			return e.alarmSpared(&d, why, trunk, now)
+		}
 		var unknown string
 		if d.Ports, unknown = ports(j, w.services()); j.Spoofable == SpoofableAlarm || unknown != "" {
 			e.stats.Doubted++

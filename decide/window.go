@@ -44,6 +44,7 @@ type slot struct {
 	peer    unique.Handle[netip.Prefix] // who, where a window holds several; else the zero handle
 	lines   int32
 	doubted bool // spoofable evidence, in a jail that minds
+	known   bool // on an account that this peer has opened before
 }
 
 // counts says that the slot is evidence of the class that is asked for: proven
@@ -82,7 +83,7 @@ const effectAfter = 2 * time.Second
 
 // add puts one match, which is stamped after floor, into the window and drops what is
 // older than find_time before the newest. It returns false for a match that is late.
-func (w *watch) add(m *rules.Match, peer unique.Handle[netip.Prefix], floor int64) bool {
+func (w *watch) add(m *rules.Match, peer unique.Handle[netip.Prefix], floor int64, known bool) bool {
 	at, account := m.Time.UnixNano(), m.Account
 	if m.Event == rules.Challenge { // thousands a second may come before they count
 		at, account = max(m.Time.Truncate(time.Second).UnixNano(), floor+1), ""
@@ -98,12 +99,12 @@ func (w *watch) add(m *rules.Match, peer unique.Handle[netip.Prefix], floor int6
 	lane, doubted := laneOf(m), w.docket.doubts(m)
 	i, _ := slices.BinarySearchFunc(w.slots, at, func(s slot, at int64) int { return cmp.Compare(s.at, at) })
 	for ; i < len(w.slots) && w.slots[i].at == at; i++ {
-		if s := &w.slots[i]; s.lane == lane && s.account == account && s.peer == peer && s.doubted == doubted {
+		if s := &w.slots[i]; s.lane == lane && s.account == account && s.peer == peer && s.doubted == doubted && s.known == known {
 			s.lines += int32(m.Count)
 			return true
 		}
 	}
-	added := slot{at: at, lane: lane, account: account, peer: peer, lines: int32(m.Count), doubted: doubted}
+	added := slot{at: at, lane: lane, account: account, peer: peer, lines: int32(m.Count), doubted: doubted, known: known}
 	if w.slots = slices.Insert(w.slots, i, added); w.docket.Distinct > 1 && m.Event == rules.Failure {
 		w.trim(added)
 	}
@@ -116,13 +117,13 @@ func (w *watch) add(m *rules.Match, peer unique.Handle[netip.Prefix], floor int6
 func (w *watch) trim(of slot) {
 	lines, oldest := 0, -1
 	for i := range w.slots {
-		if s := &w.slots[i]; s.lane == of.lane && s.account == of.account && s.peer == of.peer && s.doubted == of.doubted {
+		if s := &w.slots[i]; s.lane == of.lane && s.account == of.account && s.peer == of.peer && s.doubted == of.doubted && s.known == of.known {
 			if lines += int(s.lines); oldest < 0 {
 				oldest = i
 			}
 		}
 	}
-	if lines-int(w.slots[oldest].lines) >= w.docket.MaxRetry*of.lane.Value().perAttempt {
+	if lines-int(w.slots[oldest].lines) >= w.docket.bar(of.known)*of.lane.Value().perAttempt {
 		w.slots = slices.Delete(w.slots, oldest, oldest+1)
 	}
 }
@@ -167,6 +168,7 @@ type charge struct {
 	attempts  int
 	reason    string // for a person, where attempts do not say it
 	spoofable bool   // proven evidence alone would not have completed it
+	known     bool   // it is all about accounts that the peer has opened before
 }
 
 // full says whether the window is complete, and by what. What cannot be made up
@@ -187,40 +189,57 @@ func (w *watch) full() (c charge, ok bool) {
 // an attempt of its own, are enough.
 func (w *watch) maybeFull() bool {
 	j := &w.docket.Jail
-	lines, due := 0, 0
+	lines, known, due := 0, 0, 0
 	for i := range w.slots {
 		s := &w.slots[i]
 		l := s.lane.Value()
+		n := int(s.lines) * l.weight
 		switch {
 		case l.challenge:
-			due += int(s.lines) * l.weight
+			due += n
 		case j.canary(s.account):
 			return true
+		case s.known:
+			known += n
 		default:
-			lines += int(s.lines) * l.weight
+			lines += n
 		}
 	}
-	return lines >= j.MaxRetry || j.MaxChallenges > 0 && due >= j.MaxChallenges
+	return lines >= j.MaxRetry || known >= j.bar(true) || j.MaxChallenges > 0 && due >= j.MaxChallenges
+}
+
+// bar is how many attempts complete a window.
+func (j *Jail) bar(known bool) int {
+	if known {
+		return j.MaxRetry * max(1, j.KnownGoodFactor)
+	}
+	return j.MaxRetry
 }
 
 // complete is full for proven evidence alone, or for any.
 func (w *watch) complete(spoofable bool) (charge, bool) {
 	j := &w.docket.Jail
-	n, peers, accounts := w.tell(w.slots, false, spoofable)
+	n, peers, accounts := w.tell(w.slots, which{spoofable: spoofable})
 	distinct := accounts
 	if j.shared() {
 		distinct = peers
 	}
-	switch {
-	case n >= j.MaxRetry && distinct >= j.Distinct:
+	if n >= j.MaxRetry && distinct >= j.Distinct {
 		return charge{attempts: n, reason: w.many(peers)}, true
-	case n > 0 && w.canary(spoofable) != "":
-		return charge{attempts: n, reason: "account " + w.canary(spoofable) + " is a canary: nobody owns it"}, true
-	case j.MaxChallenges == 0:
-		return charge{}, false
 	}
-	if n, peers, _ = w.tell(w.due(), true, spoofable); n >= j.MaxChallenges && (!j.shared() || peers >= j.Distinct) {
-		return charge{attempts: n, reason: "challenges that no login followed"}, true
+	if canary := w.canary(spoofable); canary != "" {
+		return charge{attempts: max(1, n), reason: "account " + canary + " is a canary: nobody owns it"}, true
+	}
+	if !j.shared() { // there a friend only stands among others
+		if n, _, accounts = w.tell(w.slots, which{spoofable: spoofable, known: true}); n >= j.bar(true) && accounts >= j.Distinct {
+			return charge{attempts: n, reason: "on accounts that are known good there", known: true}, true
+		}
+	}
+	if j.MaxChallenges > 0 {
+		n, peers, _ = w.tell(w.due(), which{spoofable: spoofable, challenges: true})
+		if n >= j.MaxChallenges && (!j.shared() || peers >= j.Distinct) {
+			return charge{attempts: n, reason: "challenges that no login followed"}, true
+		}
 	}
 	return charge{}, false
 }
@@ -247,14 +266,21 @@ func (w *watch) canary(spoofable bool) string {
 	return ""
 }
 
-// tell adds up the attempts of the slots: those of failures or of challenges, and
-// of one class or of both. Each peer is counted for itself. It returns as well
-// how many peers and how many accounts they are of.
-func (w *watch) tell(slots []slot, challenges, spoofable bool) (n, peers, accounts int) {
+// which slots are asked for: those of failures or of challenges, on accounts that are
+// known good or on others, and of proven evidence or of any.
+type which struct{ challenges, known, spoofable bool }
+
+func (q which) of(s *slot) bool {
+	return s.lane.Value().challenge == q.challenges && s.known == q.known && s.counts(q.spoofable)
+}
+
+// tell adds up the attempts of the slots that are asked for. Each peer is counted
+// for itself. It returns as well how many peers and how many accounts they are of.
+func (w *watch) tell(slots []slot, q which) (n, peers, accounts int) {
 	var told []slot
 	for i := range slots {
 		s := &slots[i]
-		if s.lane.Value().challenge != challenges || !s.counts(spoofable) {
+		if !q.of(s) {
 			continue
 		}
 		if !slices.ContainsFunc(told, func(o slot) bool { return o.account == s.account }) {

@@ -40,6 +40,8 @@ type Tally struct {
 	// Challenge says that the lines are requests for credentials, Spoofable
 	// that somebody else could have caused them.
 	Challenge, Spoofable bool
+	// KnownGood says that the peer had opened the account before.
+	KnownGood bool
 	// Peer is who did it, in a window of several peers; else it is invalid.
 	Peer netip.Prefix
 }
@@ -76,7 +78,7 @@ func (w *watch) window() Window {
 		out.Tallies = append(out.Tallies, Tally{
 			Time: time.Unix(0, s.at), Rule: l.rule, Service: l.service, Witness: l.witness, Origin: l.origin,
 			Account: s.account, PerAttempt: l.perAttempt, Weight: l.weight, Lines: int(s.lines), Challenge: l.challenge,
-			Spoofable: s.doubted, Peer: peer,
+			Spoofable: s.doubted, KnownGood: s.known, Peer: peer,
 		})
 	}
 	return out
@@ -140,7 +142,7 @@ func (w *watch) restore(in *Window) {
 			}
 			peer = unique.Make(t.Peer)
 		}
-		w.slots = append(w.slots, slot{at: nanos(t.Time), account: t.Account, lines: int32(t.Lines), peer: peer, doubted: t.Spoofable, lane: unique.Make(lane{
+		w.slots = append(w.slots, slot{at: nanos(t.Time), account: t.Account, lines: int32(t.Lines), peer: peer, doubted: t.Spoofable, known: t.KnownGood, lane: unique.Make(lane{
 			service: t.Service, witness: t.Witness, rule: t.Rule, origin: t.Origin,
 			perAttempt: max(1, t.PerAttempt), weight: max(1, t.Weight), challenge: t.Challenge,
 		})})
@@ -180,6 +182,7 @@ func (w *Window) AppendBinary(b []byte) ([]byte, error) {
 		}
 		b = appendBool(b, t.Challenge)
 		b = appendBool(b, t.Spoofable)
+		b = appendBool(b, t.KnownGood)
 		if peer, err = t.Peer.MarshalBinary(); err != nil {
 			return nil, err
 		}
@@ -216,7 +219,7 @@ func (w *Window) UnmarshalBinary(b []byte) error {
 			PerAttempt: d.int(), Weight: d.int(), Lines: d.int(), Challenge: v > 1 && d.byte() != 0,
 		}
 		if v > 2 {
-			t.Spoofable = d.byte() != 0
+			t.Spoofable, t.KnownGood = d.byte() != 0, d.byte() != 0
 			if err := t.Peer.UnmarshalBinary([]byte(d.string())); err != nil && d.err == nil {
 				return fmt.Errorf("%w: %w", errWindow, err)
 			}

@@ -11,11 +11,12 @@ import (
 const maxKept = 8192
 
 // backlog is what Resilient could not write: every decision, the last state of
-// every window, and the last mark of each source.
+// every window and acquaintance, and the last mark of each source.
 type backlog struct {
 	decisions []decide.Decision
 	forgotten int // the oldest decisions, given up beyond maxKept
 	windows   map[string]decide.Window
+	known     map[string]decide.Known
 	marks     map[string][]byte
 }
 
@@ -32,11 +33,18 @@ func (k *backlog) add(b Batch) {
 	if k.marks == nil {
 		k.marks = make(map[string][]byte)
 		k.windows = make(map[string]decide.Window)
+		k.known = make(map[string]decide.Known)
 	}
 	for _, w := range b.Windows {
 		key := string(windowKey(&w))
 		if _, known := k.windows[key]; known || len(k.windows) < maxKept {
 			k.windows[key] = w
+		}
+	}
+	for _, friend := range b.Known {
+		key := string(knownKey(&friend))
+		if _, there := k.known[key]; there || len(k.known) < maxKept {
+			k.known[key] = friend
 		}
 	}
 	for _, m := range b.Marks {
@@ -49,6 +57,9 @@ func (k *backlog) batch() Batch {
 	b := Batch{Decisions: k.decisions}
 	for _, w := range k.windows {
 		b.Windows = append(b.Windows, w)
+	}
+	for _, friend := range k.known {
+		b.Known = append(b.Known, friend)
 	}
 	for source, cursor := range k.marks {
 		b.Marks = append(b.Marks, ingest.Mark{Source: source, Cursor: cursor})

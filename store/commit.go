@@ -73,6 +73,9 @@ func (s *Store) changes(b Batch) ([]change, error) {
 				return err
 			}
 		}
+		for i := range b.Known {
+			s.known(&d, &b.Known[i])
+		}
 		for _, m := range b.Marks {
 			d.put(change{key: markKey(m.Source), value: m.Cursor})
 		}

@@ -14,6 +14,7 @@ import (
 //	'b' prefix jail            → decision: the ban that stands
 //	'd' prefix at action jail  → decision: the record of what was decided
 //	'e' prefix at action jail  → evidence of that decision
+//	'k' prefix account         → when the account was opened from there last
 //	'm' source                 → cursor
 //	'r' sequence               → part of a large commit (redo.go)
 //	'w' prefix jail [0 account] → window
@@ -25,6 +26,7 @@ const (
 	kindBan      = 'b'
 	kindDecision = 'd'
 	kindEvidence = 'e'
+	kindKnown    = 'k'
 	kindMark     = 'm'
 	kindRedo     = 'r'
 	kindWindow   = 'w'

@@ -25,6 +25,9 @@ type Options struct {
 	// written; zero means for ever. It must not be shorter than the longest
 	// find time.
 	RetainWindow time.Duration
+	// RetainKnown is how long an account that was opened from an address is
+	// remembered; zero means for ever.
+	RetainKnown time.Duration
 	// Logger receives what the operator must know; nil means nobody.
 	Logger *slog.Logger
 
@@ -40,6 +43,7 @@ func DefaultOptions() Options {
 		MinFree:      16 << 20,
 		Retain:       91 * 24 * time.Hour,
 		RetainWindow: 24 * time.Hour,
+		RetainKnown:  31 * 24 * time.Hour,
 	}
 }
 
@@ -52,7 +56,7 @@ func (o *Options) Validate() error {
 		// Badger writes a memtable of 2 MiB and a table of the same
 		// size at a moment of its own choosing.
 		return errors.New("store: MinFree is less than 4 MiB")
-	case o.Retain < 0 || o.RetainWindow < 0:
+	case o.Retain < 0 || o.RetainWindow < 0 || o.RetainKnown < 0:
 		return errors.New("store: a retention is negative")
 	}
 	return nil

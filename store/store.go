@@ -48,6 +48,8 @@ type Batch struct {
 	// Windows replace what is stored for the same jail and prefix; an empty
 	// window is deleted.
 	Windows []decide.Window
+	// Known replace what is stored of the same prefix and account.
+	Known []decide.Known
 	// Marks replace the stored position of their source.
 	Marks []ingest.Mark
 }

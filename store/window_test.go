@@ -32,9 +32,15 @@ func TestWindows(t *testing.T) {
 	commit(window("192.0.2.3/32", "sshd", 1), window("2001:db8::/64", "sshd", 1), window("192.0.2.1/32", "sshd", 1))
 	commit(window("192.0.2.2/32", "sshd", 1), window("192.0.2.2/32", "pbx", 1))
 	commit(window("192.0.2.2/32", "sshd", 2), emptied)
+	alice, bob := window("192.0.2.4/32", "pairs", 1), window("192.0.2.4/32", "pairs", 2)
+	alice.Account, bob.Account = "alice", "bob"
+	anybody := decide.Window{Jail: "accounts", Account: "alice", Tallies: []decide.Tally{{
+		Time: now, Rule: "sshd/refused", PerAttempt: 1, Weight: 1, Lines: 1, Spoofable: true, KnownGood: true, Peer: netip.MustParsePrefix("192.0.2.4/32"),
+	}}}
+	commit(bob, alice, anybody)
 	want := []decide.Window{
-		window("192.0.2.2/32", "pbx", 1), window("192.0.2.2/32", "sshd", 2),
-		window("192.0.2.3/32", "sshd", 1), window("2001:db8::/64", "sshd", 1),
+		anybody, window("192.0.2.2/32", "pbx", 1), window("192.0.2.2/32", "sshd", 2),
+		window("192.0.2.3/32", "sshd", 1), alice, bob, window("2001:db8::/64", "sshd", 1),
 	}
 	for range 2 {
 		got, err := s.Windows()

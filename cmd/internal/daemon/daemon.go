@@ -177,7 +177,12 @@ func (d *daemon) restore(ctx context.Context, guards []decide.Guard) error {
 	if err != nil {
 		return err
 	}
+	known, err := d.store.Known()
+	if err != nil {
+		return err
+	}
 	d.pipe.engine.Restore(bans, windows, now)
+	d.pipe.engine.Recognise(known)
 	lifted := d.pipe.engine.SetGuards(guards, now)
 	if d.store.Degraded() != nil {
 		// What stands in the kernel is all that is left of the record: it

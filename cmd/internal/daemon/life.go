@@ -127,11 +127,13 @@ func (d *daemon) tick(ctx context.Context, now time.Time) {
 func (d *daemon) recall(ctx context.Context, now time.Time) {
 	bans, err := d.store.Bans(now)
 	windows, err2 := d.store.Windows()
-	if err := errors.Join(err, err2); err != nil {
+	known, err3 := d.store.Known()
+	if err := errors.Join(err, err2, err3); err != nil {
 		d.log.Error("read the record", "err", err)
 		return
 	}
 	d.pipe.engine.Restore(bans, windows, now)
+	d.pipe.engine.Recognise(known)
 	d.police.repair(ctx, d.pipe.engine.Standings(now))
 }
 
