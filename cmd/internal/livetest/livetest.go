@@ -81,7 +81,8 @@ func (b *Bailiff) Start(args ...string) {
 	}
 }
 
-// Stop ends the daemon as systemd would, and fails unless it ends well.
+// Stop ends the daemon as systemd would, and fails unless it ends well and can say
+// what became of each line.
 func (b *Bailiff) Stop() {
 	b.t.Helper()
 	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -89,6 +90,9 @@ func (b *Bailiff) Stop() {
 	}
 	if err := b.cmd.Wait(); err != nil {
 		b.t.Fatalf("bailiff ended with %v\n%s", err, b.Log())
+	}
+	if log := b.Log(); strings.Contains(log, "error in bailiff") {
+		b.t.Errorf("the accounts do not balance:\n%s", log)
 	}
 }
 
@@ -154,11 +158,16 @@ func (b *Bailiff) AwaitBan(prefix string) admin.Ban {
 	return ban
 }
 
-// Status returns the state of the daemon.
+// Status returns the state of the daemon. Its accounts must balance at any time.
 func (b *Bailiff) Status() admin.Status {
 	b.t.Helper()
 	var s admin.Status
 	b.JSON(&s, "status")
+	for _, source := range s.Sources {
+		if len(source.Imbalances) > 0 {
+			b.t.Errorf("the accounts of %s do not balance: %+v, %v", source.Name, source.Imbalances, source.Counts)
+		}
+	}
 	return s
 }
 
