@@ -38,6 +38,7 @@ var only = map[string]string{
 	"github.com/prometheus/client_golang":        "cmd/internal/admin",
 	"github.com/coreos/go-systemd/v22/sdjournal": "ingest/journald",
 	"github.com/influxdata/go-syslog":            "ingest/syslog",
+	"github.com/fsnotify/fsnotify":               "ingest/file",
 }
 
 type source struct {

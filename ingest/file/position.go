@@ -25,8 +25,9 @@ type place struct {
 	offset int64
 	// mid says that the offset lies within a line of which no more is wanted.
 	mid bool
-	// sum is the checksum of what the file begins with: headSize bytes, or as
-	// many as the offset if that is less.
+	// sum is the checksum of what the file begins with, headSize bytes or as
+	// many as the offset if that is less, and of the backSize bytes before the
+	// offset, or as many as there are.
 	sum uint32
 }
 
@@ -47,7 +48,9 @@ const positionVersion = 1
 // maxPatterns bounds what a stored position can make us allocate.
 const maxPatterns = 1024
 
-func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
+func checksum(head, back []byte) uint32 {
+	return crc32.Update(crc32.ChecksumIEEE(head), crc32.IEEETable, back)
+}
 
 // appendHeader begins a position.
 func appendHeader(b []byte, patterns []uint32) []byte {
