@@ -78,9 +78,10 @@ type Entry struct {
 	Repeat int
 	// Dialect is the layout in which the line came.
 	Dialect Dialect
-	// Cleaned says that Message is not what stood behind the header: a colour,
-	// a stamp or more than the blank in front and the line feed behind were taken
-	// from it, or a "message repeated" was unwrapped.
+	// Cleaned says that Message is not what stood behind the header: a colour
+	// or a stamp was taken from it, or a "message repeated" was unwrapped. What
+	// transports put around a message (blanks, a byte order mark, a line feed)
+	// does not count.
 	Cleaned bool
 	// Truncated says that Message was cut, here or by the sender.
 	Truncated bool

@@ -29,13 +29,12 @@ const (
 // what is quoted is text of whoever caused the line.
 func (e *Entry) SetMessage(raw []byte) {
 	e.Length = written(raw)
-	text := len(bytes.TrimSuffix(raw[len(raw)-e.Length:], []byte("\n")))
 	raw = trimLeft(trimRight(raw))
 	if len(raw) > MaxMessage {
-		text -= len(raw) - MaxMessage
 		raw = raw[:MaxMessage]
 		e.Truncated = true
 	}
+	text := len(raw)
 	msg := Clean(raw)
 	e.Repeat = 1
 	if quoted, n := unwrap(msg); n > 1 {

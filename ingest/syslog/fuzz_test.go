@@ -121,7 +121,7 @@ func (s *stream) add(l *ingesttest.Layout, counted bool, line []byte) {
 func FuzzBare(f *testing.F) {
 	for _, s := range []string{
 		"x", "sshd: x", "sshd[7]: x", "198.51.100.7: x", "a.198.51.100.7[3]: x", "Nov 23 01:38:44 198.51.100.7 x", "2001:db8::1: x", "Registration from '<sip:1@198.51.100.7>' failed for '203.0.113.5:5060'",
-		"1 2026-11-23T01:38:44Z 198.51.100.7 a b c - x", "7: 198.51.100.7: Nov 23 01:38:44: %A-1-B: x",
+		"\xbe\ufeff", "1 2026-11-23T01:38:44Z 198.51.100.7 a b c - x", "7: 198.51.100.7: Nov 23 01:38:44: %A-1-B: x",
 	} {
 		f.Add(s)
 	}
@@ -134,7 +134,7 @@ func FuzzBare(f *testing.F) {
 			var e ingest.Entry
 			p.Parse([]byte(line), &e)
 			got := string(e.Message)
-			if i := strings.LastIndex(line, got); i < 0 || e.Repeat == 1 && strings.Trim(line[i+len(got):], " \ufeff") != "" {
+			if i := strings.LastIndex(line, got); i < 0 || e.Repeat == 1 && strings.Trim(line[i+len(got):], " ") != "" {
 				t.Fatalf("%q became %q, which does not end it", line, got)
 			}
 			if e.Dialect == ingest.RFC5424 || e.Repeat > 1 {
@@ -145,7 +145,7 @@ func FuzzBare(f *testing.F) {
 					t.Fatalf("%q: the address %v is a label", line, a)
 				}
 			}
-			if e.Dialect == ingest.Bare && got != "" && !strings.HasSuffix(strings.Trim(message, " \ufeff"), got) {
+			if e.Dialect == ingest.Bare && got != "" && !strings.HasSuffix(strings.TrimRight(message, " "), got) {
 				t.Fatalf("%q became %q", line, got)
 			}
 		}
