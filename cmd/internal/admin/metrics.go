@@ -55,11 +55,18 @@ var metrics = []metric{
 	}, "source"),
 	counter("source_events_total", "What else befell a source: its matches, refused connections, gaps, restarts.", func(s *Status, emit func(float64, ...string)) {
 		s.counts(func(source string, c ingest.Count) {
-			if !c.Lines() {
+			if !c.Lines() && c != (ingest.Count{Name: "files", Reason: "followed", N: c.N}) {
 				emit(float64(c.N), source, c.Name, c.Reason)
 			}
 		})
 	}, "source", "event", "reason"),
+	gauge("source_files", "Files that are followed.", func(s *Status, emit func(float64, ...string)) {
+		s.counts(func(source string, c ingest.Count) {
+			if c == (ingest.Count{Name: "files", Reason: "followed", N: c.N}) {
+				emit(float64(c.N), source)
+			}
+		})
+	}, "source"),
 	gauge("source_up", "Whether the source is read.", func(s *Status, emit func(float64, ...string)) {
 		for _, src := range s.Sources {
 			emit(bit(src.OK), src.Name)

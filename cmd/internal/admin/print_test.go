@@ -55,7 +55,7 @@ func sampleStatus() Status {
 		Sources: []Source{
 			{Name: "journald", Part: Part{OK: true}, Counts: []Count{
 				{"received", "", 40}, {"delivered", "", 30}, {"truncated", "", 2}, {"refused", "rest of a split line", 10}, {"lost", "vacuumed", 7}, {"parsed", "journal", 30},
-				{"gaps", "vacuumed", 1}, {"unmatched", "", 9}, {"unmatched", "near miss", 1}, {"matched", "", 20}, {"matches", "", 25}, {"decided", "", 15}, {"queued", "", 5},
+				{"gaps", "vacuumed", 1}, {"files", "followed", 3}, {"unmatched", "", 9}, {"unmatched", "near miss", 1}, {"matched", "", 20}, {"matches", "", 25}, {"decided", "", 15}, {"queued", "", 5},
 			}},
 			{Name: "udp:127.0.0.1:5514", Part: Part{Error: "port in use", Hint: "stop rsyslog"}, Counts: []Count{{"received", "", 4}, {"delivered", "", 1}}, Imbalances: []Imbalance{{"received", "delivered", 3}}},
 		},
