@@ -1,5 +1,7 @@
 package ingest
 
+import "slices"
+
 // Dialect is the layout in which a line came.
 type Dialect uint8
 
@@ -110,4 +112,13 @@ func (f Fate) ends() bool {
 		return true
 	}
 	return false
+}
+
+// Fates returns the name and the reason of every total that a Ledger keeps.
+func Fates() []Count {
+	out := slices.Clone(fates[:])
+	for d := range dialectCount {
+		out = append(out, Count{Name: "parsed", Reason: d.String()})
+	}
+	return out
 }
