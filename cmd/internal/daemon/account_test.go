@@ -293,3 +293,22 @@ func TestAccountsAreOff(t *testing.T) {
 		}
 	}
 }
+
+// TestUnmatchedLineAllocatesNothing counts a line from its bytes to its account.
+func TestUnmatchedLineAllocatesNothing(t *testing.T) {
+	p, _ := newSpine(t)
+	a := newAccount()
+	h := p.read(nil, a)
+	line := []byte("<30>Nov 23 10:11:12 host systemd[1]: Started session-42.scope - Session 42 of User alice.")
+	var parser syslog.Parser
+	var e ingest.Entry
+	if n := testing.AllocsPerRun(1000, func() {
+		parser.Parse(line, &e)
+		h(&e)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if n := total(a, "unmatched"); n != 1001 {
+		t.Errorf("%d unmatched, want 1001", n)
+	}
+}
