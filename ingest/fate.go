@@ -51,6 +51,7 @@ const (
 	MalformedFraming
 	MalformedEmpty
 	MalformedExport
+	MalformedJSON
 	// Lost lines never came: the sender sent them, and they were overwritten
 	// or thrown away before they could be read.
 	LostKernel
@@ -90,6 +91,7 @@ var fates = [fateCount]Count{
 	MalformedFraming:   {Name: "malformed", Reason: "framing"},
 	MalformedEmpty:     {Name: "malformed", Reason: "empty"},
 	MalformedExport:    {Name: "malformed", Reason: "journal export"},
+	MalformedJSON:      {Name: "malformed", Reason: "json"},
 	LostKernel:         {Name: "lost", Reason: "kernel"},
 	LostVacuumed:       {Name: "lost", Reason: "vacuumed"},
 	Unmatched:          {Name: "unmatched"},

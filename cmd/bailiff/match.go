@@ -29,7 +29,7 @@ for.`,
 		Args: takes(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opt.Validate(); err != nil {
-				return usage("formats are auto, syslog, journal-export and message", "%w", err)
+				return usage("formats are auto, syslog, journal-export, ndjson and message", "%w", err)
 			}
 			if all && count {
 				return usage("leave one of them out", "--all and --count exclude each other")
@@ -65,7 +65,7 @@ for.`,
 	}
 	cmd.Flags().StringArrayVar(&packs, "pack", nil, "use only the pack `NAME`, or of a file; repeat for more")
 	cmd.Flags().StringVar(&opt.Identifier, "identifier", "", "`TAG` of lines that carry none")
-	cmd.Flags().StringVar((*string)(&opt.Format), "format", string(stream.Auto), "auto, syslog, journal-export or message")
+	cmd.Flags().StringVar((*string)(&opt.Format), "format", string(stream.Auto), "auto, syslog, journal-export, ndjson or message")
 	cmd.Flags().BoolVar(&all, "all", false, "print the lines that matched nothing too")
 	cmd.Flags().BoolVar(&count, "count", false, "print totals only")
 	cmd.Flags().BoolVar(&trace, "trace", false, "explain each line: which rules were tried, and where each stopped")

@@ -78,7 +78,7 @@ func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 	complete := s.readBlock(first)
 	message, cut, ok := s.block.find("MESSAGE")
 	if !complete || !ok {
-		s.malformed++
+		s.malformed.export++
 		return false
 	}
 	e.Host = s.get("_HOSTNAME")
@@ -90,7 +90,7 @@ func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 	e.Unit = s.get("_SYSTEMD_UNIT")
 	e.UID, e.PID = number(s.get("_UID")), number(s.get("_PID"))
 	e.Fields = &s.block
-	if us, err := strconv.ParseInt(string(s.get("__REALTIME_TIMESTAMP")), 10, 64); err == nil {
+	if us, err := strconv.ParseInt(string(s.get("__REALTIME_TIMESTAMP")), 10, 64); err == nil && s.opts.Stamps != NoStamps {
 		if t := time.UnixMicro(us); t.Before(e.Received) {
 			e.Time = t
 		}

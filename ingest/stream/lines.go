@@ -11,8 +11,10 @@ const (
 	// bufferSize makes a read worth its system call.
 	bufferSize = 256 << 10
 	// maxLine is how much of a line is kept: the longest message and as much
-	// again for its header.
-	maxLine = 2 * ingest.MaxMessage
+	// again for its header. maxObject is the same for a line of JSON, where
+	// escapes make each byte six and other members stand beside the message.
+	maxLine   = 2 * ingest.MaxMessage
+	maxObject = 12 * ingest.MaxMessage
 )
 
 // lines cuts a reader into lines.
@@ -40,9 +42,9 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 			break
 		}
 		seen = l.end - l.start
-		if seen > maxLine {
-			line = l.buf[l.start : l.start+maxLine]
-			l.start += maxLine
+		if limit := limitOf(l.buf[l.start:l.end]); seen > limit {
+			line = l.buf[l.start : l.start+limit]
+			l.start += limit
 			l.skip = true
 			return line, true, true
 		}
@@ -55,13 +57,21 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 			break
 		}
 	}
-	if len(line) > maxLine {
-		return line[:maxLine], true, true
+	if limit := limitOf(line); len(line) > limit {
+		return line[:limit], true, true
 	}
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
 	return line, false, true
+}
+
+// limitOf returns how much of a line is kept.
+func limitOf(line []byte) int {
+	if len(line) > 0 && line[0] == '{' {
+		return maxObject
+	}
+	return maxLine
 }
 
 // skipRest passes over what is left of a line that was cut.

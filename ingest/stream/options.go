@@ -19,11 +19,28 @@ const (
 	Syslog Format = "syslog"
 	// JournalExport is what journalctl -o export writes.
 	JournalExport Format = "journal-export"
+	// NDJSON is one JSON object a line, as journalctl -o json, rsyslog, syslog-ng,
+	// Vector and Fluent Bit write them.
+	NDJSON Format = "ndjson"
 	// Message is bare messages, one a line.
 	Message Format = "message"
 )
 
-var formats = []Format{Auto, Syslog, JournalExport, Message}
+var formats = []Format{Auto, Syslog, JournalExport, NDJSON, Message}
+
+// Stamps says which stamps of lines are believed. A stamp in the future never is.
+type Stamps uint8
+
+// The stamps that are believed.
+const (
+	// AllStamps believes all. One without a zone is read in that of the clock.
+	AllStamps Stamps = iota
+	// ZonedStamps believes those that name their zone: they do not shift by hours
+	// where a sender's zone is not ours.
+	ZonedStamps
+	// NoStamps believes none: a line happened when it was read.
+	NoStamps
+)
 
 // Options configures a Scanner or a Source. The zero value is not valid; start
 // from DefaultOptions.
@@ -34,6 +51,8 @@ type Options struct {
 	Format Format
 	// Identifier is the identifier of messages that carry none.
 	Identifier string
+	// Stamps says which stamps are believed.
+	Stamps Stamps
 	// Now is the clock; nil means time.Now. Its zone is the zone of stamps
 	// that name none, and its year that of stamps without one.
 	Now func() time.Time

@@ -17,9 +17,11 @@ type Scanner struct {
 	in         lines
 	parser     syslog.Parser
 	block      block
+	object     object
+	text       []byte // of the message of an object
 	entry      ingest.Entry
 	line       int
-	malformed  uint64
+	malformed  struct{ export, json uint64 }
 
 	now     time.Time // when the buffer was last filled
 	nowFill int       // and which filling that was
@@ -75,8 +77,15 @@ func (s *Scanner) Next() (e *ingest.Entry, line int, ok bool) {
 			if !s.export(b, e) {
 				continue
 			}
+		case NDJSON:
+			if !s.json(b, e, true) {
+				s.malformed.json++
+				continue
+			}
 		case Syslog:
-			s.syslog(b, e)
+			if b[0] != '{' || s.opts.Format != Auto || !s.json(b, e, false) {
+				s.syslog(b, e)
+			}
 		default:
 			s.message(b, e)
 		}
@@ -118,7 +127,7 @@ func (s *Scanner) syslog(b []byte, e *ingest.Entry) {
 // happened sets the time of e to its stamp. Lines of one minute follow each
 // other, and its start is worked out once.
 func (s *Scanner) happened(stamp syslog.Stamp, e *ingest.Entry) {
-	if stamp.IsZero() {
+	if stamp.IsZero() || s.opts.Stamps == NoStamps || s.opts.Stamps == ZonedStamps && !stamp.Zoned {
 		return
 	}
 	if stamp == s.stamp {

@@ -42,7 +42,7 @@ func (s *Source) Name() string { return s.opts.Name }
 
 // Counts tells what became of the entries; see ingest.Balance.
 func (s *Source) Counts() []ingest.Count {
-	return s.lines.Counts(ingest.Truncated, ingest.MalformedExport)
+	return s.lines.Counts(ingest.Truncated, ingest.MalformedExport, ingest.MalformedJSON)
 }
 
 // Run hands out every entry from the calling goroutine. It returns nil at the
@@ -56,13 +56,11 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 	if d, ok := s.r.(interface{ SetReadDeadline(time.Time) error }); ok {
 		defer context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Unix(1, 0)) })()
 	}
-	for malformed := uint64(0); ctx.Err() == nil; {
+	for ctx.Err() == nil {
 		e, _, ok := sc.Next()
-		// Malformed blocks were passed over on the way to this entry.
-		for ; malformed < sc.malformed; malformed++ {
-			s.page.Add(ingest.Received)
-			s.page.Add(ingest.MalformedExport)
-		}
+		// Malformed ones were passed over on the way to this entry.
+		s.malformed(ingest.MalformedExport, &sc.malformed.export)
+		s.malformed(ingest.MalformedJSON, &sc.malformed.json)
 		if !ok {
 			break
 		}
@@ -75,4 +73,11 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 		return fmt.Errorf("read %s: %w", s.opts.Name, err)
 	}
 	return nil
+}
+
+// malformed counts n more entries that are none, and sets n to 0.
+func (s *Source) malformed(f ingest.Fate, n *uint64) {
+	s.page.AddN(ingest.Received, *n)
+	s.page.AddN(f, *n)
+	*n = 0
 }

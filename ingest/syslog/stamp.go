@@ -260,3 +260,15 @@ func LeadingStamp(msg []byte) Stamp {
 	s, _ := parseISO(bytes.TrimPrefix(msg, []byte("[")), ' ')
 	return s
 }
+
+// ParseStamp returns the stamp that a text is or begins with, in the layouts of
+// headers and files; the zero Stamp if it is none.
+func ParseStamp(text []byte) Stamp {
+	for _, sep := range []byte("T ") {
+		if s, n := parseISO(text, sep); n > 0 {
+			return s
+		}
+	}
+	s, _ := parseBSD(text)
+	return s
+}
