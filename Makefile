@@ -11,7 +11,7 @@ VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknow
 
 BUILD_PACKAGES := gcc libc6-dev libsystemd-dev
 LIVE_PACKAGES  := dovecot-imapd dropbear-bin kamailio nginx-light openssh-server postfix vsftpd
-TEST_PACKAGES  := $(BUILD_PACKAGES) $(LIVE_PACKAGES) iproute2 nftables openssh-client rsyslog systemd util-linux
+TEST_PACKAGES  := $(BUILD_PACKAGES) $(LIVE_PACKAGES) iproute2 logrotate nftables openssh-client rsyslog systemd util-linux
 FUZZTIME ?= 20s
 
 .PHONY: build run test live race fuzz bench demo install uninstall lint clean build-packages test-packages

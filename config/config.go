@@ -47,6 +47,7 @@ type Config struct {
 
 	Journald   Journald
 	Syslog     []Syslog
+	Files      []File
 	Escalation decide.Escalation
 	// BanTime is that of [defaults], which operators' bans without a jail and
 	// a length of their own get.

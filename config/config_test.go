@@ -190,6 +190,13 @@ func TestEverything(t *testing.T) {
 				MaxSkew: 5 * time.Second,
 			},
 		},
+		Files: []File{
+			{
+				Name: "pbx", Paths: []string{"/var/log/asterisk/security_log*", "/var/log/*/full"},
+				Format: "message", Identifier: "asterisk", FromStart: true,
+			},
+			{Name: "/var/log/auth.log", Paths: []string{"/var/log/auth.log"}, Format: "auto"},
+		},
 		Escalation: decide.Escalation{
 			Factor: 3, Max: Forever, Jitter: 10 * time.Second, ForgetAfter: Forever, Overall: true,
 		},
@@ -251,7 +258,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
-	if len(got.Syslog) != 3 || len(got.NeverBan.Prefixes) != 2 || len(got.NeverBan.Sets) != 1 || len(got.Jails[2].Ports) != 2 || len(got.Units["asterisk"]) != 1 {
+	if len(got.Syslog) != 3 || len(got.Files) != 1 || len(got.NeverBan.Prefixes) != 2 || len(got.NeverBan.Sets) != 1 || len(got.Jails[2].Ports) != 2 || len(got.Units["asterisk"]) != 1 {
 		t.Errorf("not everything was switched on: %+v", got)
 	}
 }

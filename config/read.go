@@ -32,6 +32,7 @@ func (r *reader) config(values map[string]any) *Config {
 	source := t.sub("source")
 	c.Journald = journal(source.sub("journald"))
 	c.Syslog = listeners(source)
+	c.Files = files(source)
 	source.done()
 
 	c.KnownFor = decide.DefaultOptions().KnownFor

@@ -8,6 +8,7 @@ import (
 
 	"bailiff/cmd/internal/daemon"
 	"bailiff/config"
+	"bailiff/ingest/file"
 	"bailiff/rules"
 )
 
@@ -81,6 +82,11 @@ func (r *checkReport) configuration(path string) {
 	r.Config = c.File
 	if r.Config == "" {
 		r.Config = "built-in configuration"
+	}
+	for i := range c.Files {
+		for _, warning := range file.Writers(c.Files[i].Paths) {
+			r.Notes = append(r.Notes, "warning: "+warning)
+		}
 	}
 	library, err := daemon.Library(c)
 	if err != nil {

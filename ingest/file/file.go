@@ -112,7 +112,6 @@ func (s *Source) Name() string { return s.opts.Name }
 func (s *Source) Counts() []ingest.Count {
 	return append(s.ledger.Counts(ingest.Truncated, ingest.MalformedEmpty),
 		ingest.Count{Name: "truncated", Reason: "bytes not read", N: s.skipped.Load()},
-		ingest.Count{Name: "files", Reason: "followed", N: uint64(s.followed.Load())},
 		ingest.Count{Name: "files", Reason: "rotated", N: s.rotations.Load()},
 		ingest.Count{Name: "files", Reason: "not readable, tries", N: s.denied.Load()},
 		ingest.Count{Name: "gaps", Reason: "rotated away", N: s.gaps.Load()})
@@ -125,6 +124,22 @@ func (s *Source) Trouble() error {
 		return err
 	}
 	return nil
+}
+
+// Detail says how many files are followed.
+func (s *Source) Detail() string {
+	if n := s.followed.Load(); n != 1 {
+		return fmt.Sprintf("%d files", n)
+	}
+	return "1 file"
+}
+
+// Begin returns the position at which Run will begin, which is that of now. It is
+// for a first start, to be put on record before there is an entry with a cursor.
+func (s *Source) Begin() []byte {
+	s.begin(nil)
+	s.end()
+	return slices.Clone(s.cursor)
 }
 
 const (
@@ -234,6 +249,7 @@ func (s *Source) position(b []byte, but *tail) []byte {
 			continue
 		}
 		p := t.place()
+		p.done = t.retired && t.size <= t.offset+t.pending
 		b = appendPlace(b, &p)
 	}
 	for is, p := range s.waiting {

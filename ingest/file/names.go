@@ -124,6 +124,23 @@ func rotated(base, name string) bool {
 	return ok && counter(rest)
 }
 
+// originated says that path is what a rotation makes of one of the logs.
+func originated(path string, logs map[string]bool) bool {
+	dir, name := filepath.Split(path)
+	ext := filepath.Ext(name)
+	for i, c := range name {
+		if !strings.ContainsRune(".-_~", c) {
+			continue
+		}
+		for _, base := range []string{name[:i], name[:i] + ext} {
+			if logs[dir+base] && rotated(base, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // counter says that s is a number or a date with a separator in front, or one of
 // the words that stand for one.
 func counter(s string) bool {

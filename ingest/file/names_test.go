@@ -19,6 +19,9 @@ func TestRotated(t *testing.T) {
 		if got := rotated("app.log", name); got != want {
 			t.Errorf("%s: %v", name, got)
 		}
+		if got := originated("/d/"+name, map[string]bool{"/d/app.log": true, "/e/app": true}); got != want {
+			t.Errorf("%s originated: %v", name, got)
+		}
 	}
 	if !rotated("messages", "messages-20261123") || rotated("messages", "messages2") || rotated(".log", "1.log") {
 		t.Error("a name without an ending")

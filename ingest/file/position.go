@@ -25,6 +25,8 @@ type place struct {
 	offset int64
 	// mid says that the offset lies within a line of which no more is wanted.
 	mid bool
+	// done says that the file was rotated away, and had been read to its end.
+	done bool
 	// sum is the checksum of what the file begins with, headSize bytes or as
 	// many as the offset if that is less, and of the backSize bytes before the
 	// offset, or as many as there are.
@@ -43,7 +45,10 @@ type position struct {
 	places   []place
 }
 
-const positionVersion = 1
+const (
+	positionVersion = 1
+	maxOffset       = math.MaxInt64 / 4
+)
 
 // maxPatterns bounds what a stored position can make us allocate.
 const maxPatterns = 1024
@@ -66,9 +71,12 @@ func appendHeader(b []byte, patterns []uint32) []byte {
 func appendPlace(b []byte, p *place) []byte {
 	b = binary.AppendUvarint(b, p.id.dev)
 	b = binary.AppendUvarint(b, p.id.ino)
-	at := uint64(p.offset) << 1
+	at := uint64(p.offset) << 2
 	if p.mid {
 		at |= 1
+	}
+	if p.done {
+		at |= 2
 	}
 	b = binary.AppendUvarint(b, at)
 	return binary.LittleEndian.AppendUint32(b, p.sum)
@@ -107,10 +115,10 @@ func cutPlace(b []byte) (p place, rest []byte, ok bool) {
 	dev, b, ok1 := uvarint(b)
 	ino, b, ok2 := uvarint(b)
 	at, b, ok3 := uvarint(b)
-	if !ok1 || !ok2 || !ok3 || len(b) < 4 || at>>1 > math.MaxInt64/2 {
+	if !ok1 || !ok2 || !ok3 || len(b) < 4 || at>>2 > maxOffset {
 		return place{}, nil, false
 	}
-	p = place{id: id{dev, ino}, offset: int64(at >> 1), mid: at&1 == 1, sum: binary.LittleEndian.Uint32(b)}
+	p = place{id: id{dev, ino}, offset: int64(at >> 2), mid: at&1 != 0, done: at&2 != 0, sum: binary.LittleEndian.Uint32(b)}
 	return p, b[4:], true
 }
 

@@ -25,7 +25,7 @@ func TestPosition(t *testing.T) {
 		{places: []place{{id: id{64768, 1_234_567}, offset: 987_654_321, sum: 42}}},
 		{patterns: []uint32{7}, places: []place{
 			{id: id{1, 2}, mid: true},
-			{id: id{1, 3}, offset: math.MaxInt64 / 2, mid: true, sum: math.MaxUint32},
+			{id: id{1, 3}, offset: maxOffset, mid: true, done: true, sum: math.MaxUint32},
 			{id: id{math.MaxUint64, math.MaxUint64}, offset: 1},
 		}},
 	} {

@@ -26,7 +26,7 @@ func (s *Source) resume(p position) {
 		case s.resumeAt(one, all, func(*stat) bool { return true }): // a copy
 		case len(s.ailments) > 0 && len(s.waiting) < maxLost:
 			s.waiting[one.id] = one // it may be what cannot be read now
-		default:
+		case !one.done:
 			s.gaps.Add(1)
 			s.log.Warn("a log was rotated away before it was read to its end, and cannot be found",
 				"device", one.id.dev, "inode", one.id.ino, "offset", one.offset)

@@ -96,8 +96,20 @@ func (s *Source) scan(first bool) {
 	s.tails = slices.Insert(s.tails, older, s.siblings(found, now, first)...)
 	s.before, s.swept = s.swept, now
 	s.release(now)
+	s.retire(found)
 	s.followed.Store(int64(len(s.tails)))
 	s.diagnose()
+}
+
+// retire tells the files that were rotated away from those that are written to.
+func (s *Source) retire(found []match) {
+	logs := make(map[string]bool, len(found))
+	for _, m := range found {
+		logs[m.path] = true
+	}
+	for _, t := range s.tails {
+		t.retired = t.path == "" || originated(t.path, logs)
+	}
 }
 
 // follow opens a file that a glob found. It returns nil if that fails, or it is

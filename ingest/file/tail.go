@@ -37,6 +37,7 @@ type tail struct {
 	looked  time.Time // when last everything had been read
 	grew    time.Time // when last something was
 	lost    time.Time // when it lost its name
+	retired bool      // it was rotated away, as its name tells
 
 	begins [headSize]byte // scratch of holds
 }

@@ -23,9 +23,13 @@ type desk struct {
 
 func newDesk(s ingest.Source) *desk { return &desk{source: s, account: newAccount()} }
 
+// trouble is why the source is not read, or what it cannot read of what it should.
 func (k *desk) trouble() error {
 	if err := k.wrong.Load(); err != nil {
 		return *err
+	}
+	if s, ok := k.source.(interface{ Trouble() error }); ok {
+		return s.Trouble()
 	}
 	return nil
 }
@@ -50,6 +54,13 @@ func (d *daemon) openSources() ([]*desk, error) {
 	}
 	if c.Journald.Enabled {
 		s, err := d.openJournal()
+		if err != nil {
+			return nil, err
+		}
+		desks = append(desks, newDesk(s))
+	}
+	for i := range c.Files {
+		s, err := d.openFiles(i)
 		if err != nil {
 			return nil, err
 		}

@@ -41,6 +41,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	for _, a := range d.alarms.list() {
 		s.Alarms = append(s.Alarms, admin.DecisionOf(&a))
 	}
+	s.Warnings = append(s.Warnings, d.writable()...)
 	if stats.Evicted > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("more addresses attack than are watched at once; %d were forgotten", stats.Evicted))
 	}
@@ -98,6 +99,9 @@ func (k *desk) status() admin.Source {
 	early := k.counts()
 	late := k.counts()
 	s := admin.Source{Name: k.source.Name(), Part: part(k.trouble(), k.failed.Load()), Counts: admin.CountsOf(late)}
+	if about, ok := k.source.(interface{ Detail() string }); ok {
+		s.Detail = about.Detail()
+	}
 	for _, i := range ingest.Balance(early, late) {
 		s.Imbalances = append(s.Imbalances, admin.Imbalance{Whole: i.Whole, Parts: i.Parts, Missing: i.Missing})
 	}
