@@ -49,6 +49,7 @@ type Config struct {
 	Syslog     []Syslog
 	Files      []File
 	Escalation decide.Escalation
+	Ceiling    decide.Ceiling
 	// BanTime is that of [defaults], which operators' bans without a jail and
 	// a length of their own get.
 	BanTime time.Duration

@@ -100,6 +100,7 @@ func TestDefault(t *testing.T) {
 		Escalation: decide.Escalation{Factor: 2, Max: 35 * day, ForgetAfter: 90 * day},
 		BanTime:    10 * time.Minute,
 		KnownFor:   30 * day,
+		Ceiling:    decide.Ceiling{Proven: 1000, Spoofable: 60, Space4: 8, Space6: 16},
 		Syslog: []Syslog{{
 			Scheme: "unixgram", Path: "/run/bailiff/log.sock",
 			AllowUID: defaultUIDs(), MaxSkew: 5 * time.Second,
@@ -109,22 +110,22 @@ func TestDefault(t *testing.T) {
 			{Enabled: true, Jail: decide.Jail{
 				Name: "others", Packs: []string{Others},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx", Packs: []string{"asterisk"},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx-slow", Packs: []string{"asterisk"},
 				MaxRetry: 20, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "sshd", Packs: []string{"sshd"},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
 			}},
 		},
 	}
@@ -199,19 +200,21 @@ func TestEverything(t *testing.T) {
 		},
 		Escalation: decide.Escalation{
 			Factor: 3, Max: Forever, Jitter: 10 * time.Second, ForgetAfter: Forever, Overall: true,
+			Decay: 30 * day, ForeverAfter: 9, Multipliers: []float64{1, 2.5},
 		},
+		Ceiling: decide.Ceiling{Proven: 0, Spoofable: 5, Space4: 12, Space6: 32},
 		BanTime: banTime, KnownFor: 7 * day,
 		Jails: []Jail{
 			{Jail: decide.Jail{
 				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: Forever,
 				Ports:   []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "udp", Port: 5060}},
 				Verdict: decide.Reject, Simulate: true, Prefix4: 24, Prefix6: 56,
-				Spoofable: decide.SpoofableFull, SpoofableBan: time.Minute, KnownGoodFactor: 2, Distinct: 2, Canaries: []string{"1000", "admin"},
+				Spoofable: decide.SpoofableFull, SpoofableBan: time.Minute, KnownGoodFactor: 2, RepeatMaxRetry: 2, Promote4: true, Distinct: 2, Canaries: []string{"1000", "admin"},
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "A_1", Packs: []string{"c"},
 				MaxRetry: 3, MaxChallenges: 7, FindTime: time.Hour, BanTime: banTime,
-				GroupBy: decide.ByPrefix, Prefix4: 16, Prefix6: 48, SpoofableBan: time.Minute, KnownGoodFactor: 1,
+				GroupBy: decide.ByPrefix, Prefix4: 16, Prefix6: 48, SpoofableBan: time.Minute, KnownGoodFactor: 1, PromoteAfter: 3,
 			}},
 		},
 	}

@@ -64,6 +64,11 @@ func (j *Jail) thresholds(t *table) {
 	}
 	t.duration("ban_time", time.Second, &j.BanTime)
 	t.count("known_good_factor", 1, &j.KnownGoodFactor)
+	if t.count("repeat_max_retry", 1, &j.RepeatMaxRetry); j.RepeatMaxRetry > j.MaxRetry {
+		t.fail(t.key("repeat_max_retry"), "", "must not be more than max_retry = %d; it is %d", j.MaxRetry, j.RepeatMaxRetry)
+	}
+	t.count("promote_after", 0, &j.PromoteAfter)
+	t.bool("promote4", &j.Promote4)
 	j.classes(t)
 }
 

@@ -37,7 +37,7 @@ func margin(d time.Duration) time.Duration {
 // Decide returns the policy of the engine: the jails that are enabled.
 func (c *Config) Decide() decide.Options {
 	opts := decide.DefaultOptions()
-	opts.Escalation, opts.KnownFor = c.Escalation, c.KnownFor
+	opts.Escalation, opts.Ceiling, opts.KnownFor = c.Escalation, c.Ceiling, c.KnownFor
 	for _, j := range c.Jails {
 		if j.Enabled {
 			opts.Jails = append(opts.Jails, j.Jail)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func TestDecide(t *testing.T) {
 		if err := opts.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if opts.Escalation != c.Escalation {
+		if !reflect.DeepEqual(opts.Escalation, c.Escalation) {
 			t.Errorf("%s: escalation %+v, want %+v", name, opts.Escalation, c.Escalation)
 		}
 		for _, j := range opts.Jails {

@@ -38,6 +38,7 @@ func (r *reader) config(values map[string]any) *Config {
 	c.KnownFor = decide.DefaultOptions().KnownFor
 	t.duration("known_good_for", 0, &c.KnownFor)
 	c.Escalation = escalation(t.sub("escalation"))
+	c.Ceiling = ceiling(t.sub("ceiling"))
 	base := defaults(t)
 	c.BanTime = base.BanTime
 	c.Jails = jails(t, base)
@@ -118,8 +119,49 @@ func escalation(t *table) decide.Escalation {
 	}
 	t.duration("forget_after", 0, &e.ForgetAfter)
 	t.bool("overall", &e.Overall)
+	if t.duration("decay", time.Second, &e.Decay); e.Decay == Forever {
+		e.Decay = 0
+	}
+	t.count("forever_after", 1, &e.ForeverAfter)
+	t.numbers("multipliers", func(path string, n float64) {
+		if !(n > 0 && n <= math.MaxFloat32) {
+			t.fail(path, "1 is ban_time itself", "must be more than 0; it is %v", n)
+			return
+		}
+		e.Multipliers = append(e.Multipliers, n)
+	})
+	var formula string
+	if t.string("formula", &formula) {
+		var err error
+		if e.Formula, err = decide.CompileFormula(formula); err != nil {
+			t.fail(t.key("formula"), "it may use ban_time (seconds), count (earlier bans) and factor, like \"ban_time * factor ** count\"", "%s", oneLine(err))
+		}
+	}
+	if t.has("formula") && t.has("multipliers") {
+		t.fail(t.key("multipliers"), "remove one of the two", "means nothing beside formula")
+	}
 	t.done()
 	return e
+}
+
+// oneLine is the first line of an error that draws a picture below it.
+func oneLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// ceiling reads how many bans are made at most.
+func ceiling(t *table) decide.Ceiling {
+	c := decide.DefaultOptions().Ceiling
+	t.count("proven", 0, &c.Proven)
+	t.count("spoofable", 0, &c.Spoofable)
+	t.count("space4", 0, &c.Space4)
+	t.count("space6", 0, &c.Space6)
+	if c.Space4 > 32 || c.Space6 > 64 {
+		t.fail(t.path, "", "space4 is at most 32 and space6 at most 64: they are lengths of prefixes")
+	}
+	t.done()
+	return c
 }
 
 // parsePrefix reads an address or a prefix in the form that bailiff keeps: IPv4

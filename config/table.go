@@ -197,6 +197,22 @@ func (t *table) each(name string, numbers bool, f func(path, s string)) bool {
 	return ok
 }
 
+// numbers calls f for every number of an array, with its path.
+func (t *table) numbers(name string, f func(path string, n float64)) {
+	list, _ := take[[]any](t, name, "an array of numbers")
+	for i, raw := range list {
+		path := fmt.Sprintf("%s[%d]", t.key(name), i)
+		switch n := raw.(type) {
+		case int64:
+			f(path, float64(n))
+		case float64:
+			f(path, n)
+		default:
+			t.fail(path, "", "want a number, not %s", kindOf(raw))
+		}
+	}
+}
+
 // sub returns the table of a key; one without values if it is missing or wrong.
 func (t *table) sub(name string) *table {
 	values, _ := take[map[string]any](t, name, "a table")

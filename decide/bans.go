@@ -49,6 +49,9 @@ type Census struct {
 	Jails map[string]int
 	// Enforced is on how many prefixes a ban stands that is not simulated.
 	Enforced int
+	// Space4 and Space6 are how many IPv4 addresses, and how many /64 of IPv6,
+	// those prefixes hold, each counted for itself.
+	Space4, Space6 int64
 }
 
 func (c *Census) add(bans []Decision, n int) {
@@ -58,14 +61,17 @@ func (c *Census) add(bans []Decision, n int) {
 		enforced = enforced || !bans[i].Simulated
 	}
 	if enforced {
+		space4, space6 := extent(bans[0].Prefix)
 		c.Enforced += n
+		c.Space4 += int64(n) * space4
+		c.Space6 += int64(n) * space6
 	}
 }
 
 // Census counts the bans in force, as of the last Expire. Unlike Bans it looks at
 // none of them.
 func (e *Engine) Census() Census {
-	return Census{Jails: maps.Clone(e.census.Jails), Enforced: e.census.Enforced}
+	return Census{Jails: maps.Clone(e.census.Jails), Enforced: e.census.Enforced, Space4: e.census.Space4, Space6: e.census.Space6}
 }
 
 // Admit takes a ban that was not decided from matches: an operator's. The
@@ -88,7 +94,7 @@ func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
 	}
 	d.Action = Ban
 	d.ID = id(&d)
-	d.Strike = e.opt.Escalation.earlier(e.strikes(&d, 0), &d) + 1
+	d.Strike = e.opt.Escalation.earlier(e.strikes(&d, 0), &d).strikes + 1
 	for _, docket := range e.dockets {
 		if !d.refuses() && docket.Name != d.Jail {
 			continue

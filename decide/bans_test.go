@@ -107,7 +107,7 @@ func TestSecondBanOfAJailTakesThePlaceOfTheFirst(t *testing.T) {
 	if got, ok := e.Standing(p, d.At); !ok || !got.Until.Equal(d.Until) {
 		t.Errorf("holds: %+v, want the operator's last word", got)
 	}
-	if diff := cmp.Diff(Census{Jails: map[string]int{"": 1, "other": 1}, Enforced: 1}, e.Census()); diff != "" {
+	if diff := cmp.Diff(Census{Jails: map[string]int{"": 1, "other": 1}, Enforced: 1, Space4: 1}, e.Census()); diff != "" {
 		t.Errorf("census (-want +got)\n%s", diff)
 	}
 	e.Expire(epoch.Add(time.Minute))

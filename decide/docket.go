@@ -82,6 +82,7 @@ func (e *Engine) watch(d *docket, k key, now time.Time) *watch {
 		w = &watch{docket: d, key: k}
 		d.watches[k] = w
 		e.watched++
+		w.repeats = d.RepeatMaxRetry > 0 && e.repeats(d, k.prefix, now)
 	} else {
 		d.rows[w.row].remove(w)
 	}

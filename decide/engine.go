@@ -32,6 +32,9 @@ type Engine struct {
 	guessed map[string]guesses // by account
 	rung    map[bell]time.Time
 
+	budgets map[budgetKey]budget
+	held    map[heldKey]hold
+
 	stats Stats
 }
 
@@ -51,6 +54,9 @@ type Stats struct {
 	Guarded uint64
 	// Doubted would have banned on spoofable evidence.
 	Doubted uint64
+	// Held bans waited for room under the ceiling; of them HeldDropped were
+	// given up.
+	Held, HeldDropped uint64
 	// Evicted windows made room for others.
 	Evicted uint64
 	// HistoryErrors are bans decided without their history.
@@ -59,7 +65,7 @@ type Stats struct {
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}}
+	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}
@@ -92,6 +98,7 @@ func (e *Engine) Reconfigure(opt Options) error {
 	}
 	for _, d := range old {
 		e.clear(d)
+		maps.DeleteFunc(e.held, func(k heldKey, _ hold) bool { return k.jail == d.Name })
 	}
 	return nil
 }

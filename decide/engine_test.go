@@ -121,16 +121,16 @@ func TestLadder(t *testing.T) {
 func TestSentenceBounds(t *testing.T) {
 	e := Escalation{Factor: 10, Max: time.Hour, Jitter: 30 * time.Minute}
 	for earlier := range 400 {
-		d := e.length(time.Minute, earlier, strings.Repeat("x", earlier))
+		d := e.length(time.Minute, bansBefore(earlier), strings.Repeat("x", earlier))
 		if d < time.Minute || d > time.Hour {
 			t.Fatalf("after %d bans: %v, want between 1m and the maximum of 1h", earlier, d)
 		}
 	}
-	if a, b := e.length(time.Minute, 0, "one"), e.length(time.Minute, 0, "two"); a == b {
+	if a, b := e.length(time.Minute, bansBefore(0), "one"), e.length(time.Minute, bansBefore(0), "two"); a == b {
 		t.Error("jitter gives two decisions the same length")
 	}
 	unbounded := Escalation{Factor: 10}
-	if d := unbounded.length(time.Minute, 4000, ""); d != Forever {
+	if d := unbounded.length(time.Minute, bansBefore(4000), ""); d != Forever {
 		t.Errorf("an overflowing sentence is %v, want Forever", d)
 	}
 }
@@ -439,3 +439,6 @@ func FuzzWindow(f *testing.F) {
 		}
 	})
 }
+
+// bansBefore is n earlier bans that count whole.
+func bansBefore(n int) past { return past{n, float64(n)} }

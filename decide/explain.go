@@ -73,16 +73,16 @@ func (e *Engine) view(w *watch, now time.Time) JailView {
 	j := &w.docket.Jail
 	d := Decision{Jail: j.Name, Prefix: w.key.prefix, At: now}
 	d.ID = id(&d)
-	earlier := 0
+	var earlier past
 	if d.Prefix.IsValid() {
 		earlier = e.opt.Escalation.earlier(e.strikes(&d, 0), &d)
 	}
 	still := watch{docket: w.docket, key: w.key}
 	still.slots = slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
 	v := JailView{
-		Jail: j.Name, Prefix: w.key.prefix, Account: w.key.account, MaxRetry: j.MaxRetry, FindTime: j.FindTime,
-		KnownGoodBar: j.bar(true), MaxChallenges: j.MaxChallenges, Evidence: slices.Clone(w.evidence), After: w.after,
-		Next: e.opt.Escalation.length(j.BanTime, earlier, d.ID), NextStrike: earlier + 1,
+		Jail: j.Name, Prefix: w.key.prefix, Account: w.key.account, MaxRetry: w.bar(false), FindTime: j.FindTime,
+		KnownGoodBar: w.bar(true), MaxChallenges: j.MaxChallenges, Evidence: slices.Clone(w.evidence), After: w.after,
+		Next: e.opt.Escalation.length(j.BanTime, earlier, d.ID), NextStrike: earlier.strikes + 1,
 	}
 	v.Attempts, _, _ = still.tell(still.slots, which{spoofable: true})
 	v.KnownGood, _, _ = still.tell(still.slots, which{spoofable: true, known: true})

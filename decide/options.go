@@ -13,6 +13,7 @@ const Forever time.Duration = 1<<63 - 1
 type Options struct {
 	Jails      []Jail
 	Escalation Escalation
+	Ceiling    Ceiling
 	// MaxKeys bounds how many addresses are watched over all jails; when it
 	// is reached, those with the fewest attempts that were silent longest
 	// are forgotten.
@@ -55,6 +56,14 @@ type Jail struct {
 	// KnownGoodFactor raises the bar for failures of an address on an account
 	// that was opened from there; 1 makes no difference.
 	KnownGoodFactor int
+	// RepeatMaxRetry takes the place of MaxRetry for those who have a strike;
+	// zero: they have no bar of their own.
+	RepeatMaxRetry int
+	// PromoteAfter is how many banned /64 of a /56, and /56 of a /48, have that
+	// banned as a whole; zero: no number does. Promote4 does so for the
+	// addresses of an IPv4 /24 too.
+	PromoteAfter int
+	Promote4     bool
 	// Canaries are accounts that nobody owns: one attempt on one is enough.
 	Canaries []string
 }
@@ -77,12 +86,24 @@ const (
 type Escalation struct {
 	// Factor multiplies the ban time once for each earlier ban; at least 1.
 	Factor float64
+	// Multipliers take its place where there are any: the nth of them
+	// multiplies the ban time after n earlier bans, and the last one that of all
+	// further bans.
+	Multipliers []float64
+	// Formula takes the place of both where it is not nil.
+	Formula *Formula
 	// Max caps every sentence but Forever, after jitter; zero is no cap.
 	Max time.Duration
 	// Jitter adds up to so much, the same for the same decision.
 	Jitter time.Duration
 	// ForgetAfter is how long after its end a ban counts.
 	ForgetAfter time.Duration
+	// Decay is the time after its end in which a ban comes to count half; zero:
+	// it counts whole until it is forgotten.
+	Decay time.Duration
+	// ForeverAfter is how many earlier bans, counted whole, make the next one
+	// last until it is lifted; zero: no number does.
+	ForeverAfter int
 	// Overall counts the bans of all jails.
 	Overall bool
 }
@@ -92,6 +113,7 @@ type Escalation struct {
 func DefaultOptions() Options {
 	return Options{
 		Escalation: Escalation{Factor: 2, Max: 5 * 7 * 24 * time.Hour, ForgetAfter: 90 * 24 * time.Hour},
+		Ceiling:    Ceiling{Proven: 1000, Spoofable: 60, Space4: 8, Space6: 16},
 		MaxKeys:    200_000,
 		KnownFor:   30 * 24 * time.Hour,
 	}
@@ -101,7 +123,7 @@ func DefaultOptions() Options {
 // challenges in ten minutes.
 func DefaultJail(name string, packs ...string) Jail {
 	return Jail{Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4}
+		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3}
 }
 
 // Validate reports everything that cannot work, naming jail and key.
@@ -134,11 +156,7 @@ func (o *Options) Validate() error {
 			bad("jail %s: ban_time: must be at least 1s", j.Name)
 		}
 	}
-	if e := o.Escalation; e.Factor < 1 {
-		bad("escalation: factor: must be at least 1, is %v", e.Factor)
-	} else if e.Max < 0 || e.Jitter < 0 || e.ForgetAfter < 0 {
-		bad("escalation: a duration is negative")
-	}
+	o.Escalation.validate(bad)
 	if o.KnownFor < 0 {
 		bad("known_good_for: is negative")
 	}

@@ -11,13 +11,44 @@ import (
 	"time"
 )
 
-// length is the sentence after so many earlier bans: base × factor^earlier,
+// validate reports what cannot work.
+func (s *Escalation) validate(bad func(format string, args ...any)) {
+	switch {
+	case !(s.Factor >= 1):
+		bad("escalation: factor: must be at least 1, is %v", s.Factor)
+	case s.Max < 0 || s.Jitter < 0 || s.ForgetAfter < 0 || s.Decay < 0:
+		bad("escalation: a duration is negative")
+	case s.ForeverAfter < 0:
+		bad("escalation: forever_after: is negative")
+	}
+	for _, m := range s.Multipliers {
+		if !(m > 0) || math.IsInf(m, 0) {
+			bad("escalation: multipliers: must be more than 0, is %v", m)
+		}
+	}
+}
+
+// past is the earlier bans that count for a sentence.
+type past struct {
+	strikes int     // how many there are
+	weight  float64 // what they come to, after decay
+}
+
+// length is the sentence of a ban after others: by formula, multipliers or factor,
 // plus jitter, at most max.
-func (s *Escalation) length(base time.Duration, earlier int, id string) time.Duration {
-	if base == Forever {
+func (s *Escalation) length(base time.Duration, p past, id string) time.Duration {
+	if base == Forever || s.ForeverAfter > 0 && p.strikes >= s.ForeverAfter {
 		return Forever
 	}
-	length := float64(base) * math.Pow(s.Factor, float64(earlier))
+	var length float64
+	switch {
+	case s.Formula != nil:
+		length = s.Formula.length(base, p.weight, s.Factor)
+	case len(s.Multipliers) > 0:
+		length = float64(base) * s.Multipliers[min(int(p.weight), len(s.Multipliers)-1)]
+	default:
+		length = float64(base) * math.Pow(s.Factor, p.weight)
+	}
 	length += float64(s.Jitter) * fraction(id)
 	if s.Max > 0 {
 		length = min(length, float64(s.Max))
@@ -25,7 +56,19 @@ func (s *Escalation) length(base time.Duration, earlier int, id string) time.Dur
 	if length >= float64(Forever) {
 		return Forever
 	}
-	return time.Duration(length)
+	return max(time.Duration(length), time.Second)
+}
+
+// Ladder returns the sentences of the first n bans of a jail, without jitter, if
+// each follows at once upon the last.
+func (s *Escalation) Ladder(j *Jail, n int) []time.Duration {
+	plain := *s
+	plain.Jitter = 0
+	out := make([]time.Duration, n)
+	for i := range out {
+		out[i] = plain.length(j.BanTime, past{i, float64(i)}, "")
+	}
+	return out
 }
 
 // fraction derives a number in [0, 1) from a decision, so that a line read
@@ -65,15 +108,29 @@ func (e *Engine) strikes(d *Decision, window time.Duration) []Strike {
 	return e.record(d.Prefix, jail, d.At.Add(-max(e.opt.Escalation.ForgetAfter, window)))
 }
 
-// earlier counts the strikes that make the sentence of d longer.
-func (s *Escalation) earlier(strikes []Strike, d *Decision) int {
-	n := 0
+// earlier weighs the strikes that make the sentence of d longer.
+func (s *Escalation) earlier(strikes []Strike, d *Decision) (p past) {
 	for _, k := range strikes {
-		if !k.Spoofable && k.At.Before(d.At) && (k.Until.IsZero() || !k.Until.Before(d.At.Add(-s.ForgetAfter))) {
-			n++
+		if k.Spoofable || !k.At.Before(d.At) || !k.Until.IsZero() && k.Until.Before(d.At.Add(-s.ForgetAfter)) {
+			continue
 		}
+		p.strikes++
+		weight := 1.0
+		if since := d.At.Sub(k.Until); s.Decay > 0 && !k.Until.IsZero() && since > 0 {
+			weight = math.Exp2(-float64(since) / float64(s.Decay))
+		}
+		p.weight += weight
 	}
-	return n
+	return p
+}
+
+// repeats says whether a prefix has a strike that counts in the jail.
+func (e *Engine) repeats(d *docket, p netip.Prefix, now time.Time) bool {
+	if !p.IsValid() {
+		return false // an account has no record
+	}
+	next := Decision{Prefix: p, Jail: d.Name, At: now}
+	return e.opt.Escalation.earlier(e.strikes(&next, 0), &next).strikes > 0
 }
 
 // servedUntil returns the end of the last ban of d's jail that began before d,

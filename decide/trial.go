@@ -24,27 +24,39 @@ func (e *Engine) sentence(w *watch, c charge, m *rules.Match, now time.Time) []D
 		return e.alarmStale(w, c, m, now)
 	}
 	var out []Decision
-	last := nanos(m.Time)
+	var last *Decision
 	for _, p := range w.accused(c.spoofable) {
-		d := e.judge(w, c, p, m, now)
-		if d.Action == Ban && w.docket.GroupBy != ByAccount {
-			last = end(d.Until)
+		d, more := e.judge(w, c, p, m, now)
+		if !d.held {
+			last = &d.Decision
+			if d.ID != "" {
+				out = append(out, d.Decision)
+			}
 		}
-		if d.Action == Ban || d.ID != "" {
-			out = append(out, d)
-		}
+		out = append(out, more...)
+	}
+	if last != nil { // else all of it waits for room, and the window stays complete
+		e.close(w, c, last, now)
+	}
+	return out
+}
+
+// close settles a window that was judged: up to the end of the ban that came of it,
+// if the window is the banned prefix's own, and else up to the match.
+func (e *Engine) close(w *watch, c charge, d *Decision, now time.Time) {
+	last := nanos(d.At)
+	if d.Action == Ban && w.docket.GroupBy != ByAccount {
+		last = end(d.Until)
 	}
 	if c.spoofable {
 		e.settleDoubted(w, last)
 	} else {
 		e.settle(w, last)
 	}
-	for i := range out {
-		if out[i].Action == Ban && !out[i].Spent {
-			w.enforced = now.UnixNano()
-		}
+	if d.Action == Ban && !d.Spent {
+		w.enforced = now.UnixNano()
+		w.repeats = w.repeats || w.docket.RepeatMaxRetry > 0 && !d.Spoofable && !d.Simulated
 	}
-	return out
 }
 
 // served takes out of a window what bans on record have answered, and says
@@ -75,13 +87,20 @@ func (w *watch) serve(p netip.Prefix, proven, doubted int64) {
 	})
 }
 
-// judge decides about one prefix that a complete window condemns: a ban, or an
-// alarm if something is in the way. An alarm that rang lately has no ID.
-func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now time.Time) Decision {
+// finding is what comes of one prefix: a ban, or an alarm if something is in the way,
+// which has no ID if it rang lately; or a ban that is held.
+type finding struct {
+	Decision
+	held bool
+}
+
+// judge decides about one prefix that a complete window condemns, and about the
+// network that it is in.
+func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now time.Time) (finding, []Decision) {
 	j := &w.docket.Jail
 	if g, ok := e.guards.over(p); ok {
 		e.stats.Guarded++
-		return e.alarmGuarded(j, p, g, m, now)
+		return finding{Decision: e.alarmGuarded(j, p, g, m, now)}, nil
 	}
 	d := Decision{
 		Action: Ban, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Attempts: c.attempts, Reason: c.reason,
@@ -90,24 +109,31 @@ func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now t
 	d.ID = id(&d)
 	earlier := e.opt.Escalation.earlier(e.strikes(&d, j.FindTime), &d)
 	length := e.opt.Escalation.length(j.BanTime, earlier, d.ID)
-	d.Strike = earlier + 1
+	d.Strike = earlier.strikes + 1
 	if c.spoofable {
-		d.Strike, length = earlier, min(j.BanTime, j.SpoofableBan)
+		d.Strike, length = earlier.strikes, min(j.BanTime, j.SpoofableBan)
 		if why, trunk := e.spared(p); why != "" && j.Spoofable == SpoofableShort {
 			e.stats.Doubted++
-			return e.alarmSpared(&d, why, trunk, now)
+			return finding{Decision: e.alarmSpared(&d, why, trunk, now)}, nil
 		}
 		var unknown string
 		if d.Ports, unknown = ports(j, w.services()); j.Spoofable == SpoofableAlarm || unknown != "" {
 			e.stats.Doubted++
-			return e.alarmDoubted(&d, unknown, now)
+			return finding{Decision: e.alarmDoubted(&d, unknown, now)}, nil
 		}
 	}
 	d.Until = until(d.At, length)
 	d.Spent = !d.Until.IsZero() && !d.Until.After(now)
+	if why := e.room(&d, now); why != "" {
+		return finding{d, true}, e.hold(w, d, why, now)
+	}
+	delete(e.held, heldKey{d.Prefix, d.Jail})
 	w.docket.condemn(&d)
 	e.stand(d)
-	return d
+	if d.Spoofable || d.Spent {
+		return finding{Decision: d}, nil
+	}
+	return finding{Decision: d}, e.promote(j, d, m, now)
 }
 
 // services are those that the window's slots speak of.

@@ -65,6 +65,7 @@ type watch struct {
 	seen         int64 // when it was last heard of, by our clock
 	before, next *watch
 	row          uint8
+	repeats      bool // it has a strike, in a jail that asks
 	touched      bool
 	stored       bool // what was handed out last is not empty
 }
@@ -123,7 +124,7 @@ func (w *watch) trim(of slot) {
 			}
 		}
 	}
-	if lines-int(w.slots[oldest].lines) >= w.docket.bar(of.known)*of.lane.Value().perAttempt {
+	if lines-int(w.slots[oldest].lines) >= w.bar(of.known)*of.lane.Value().perAttempt {
 		w.slots = slices.Delete(w.slots, oldest, oldest+1)
 	}
 }
@@ -205,13 +206,17 @@ func (w *watch) maybeFull() bool {
 			lines += n
 		}
 	}
-	return lines >= j.MaxRetry || known >= j.bar(true) || j.MaxChallenges > 0 && due >= j.MaxChallenges
+	return lines >= w.bar(false) || known >= w.bar(true) || j.MaxChallenges > 0 && due >= j.MaxChallenges
 }
 
-// bar is how many attempts complete a window.
-func (j *Jail) bar(known bool) int {
-	if known {
+// bar is how many attempts complete the window.
+func (w *watch) bar(known bool) int {
+	j := &w.docket.Jail
+	switch {
+	case known:
 		return j.MaxRetry * max(1, j.KnownGoodFactor)
+	case w.repeats && j.RepeatMaxRetry > 0:
+		return min(j.RepeatMaxRetry, j.MaxRetry)
 	}
 	return j.MaxRetry
 }
@@ -224,14 +229,14 @@ func (w *watch) complete(spoofable bool) (charge, bool) {
 	if j.shared() {
 		distinct = peers
 	}
-	if n >= j.MaxRetry && distinct >= j.Distinct {
+	if n >= w.bar(false) && distinct >= j.Distinct {
 		return charge{attempts: n, reason: w.many(peers)}, true
 	}
 	if canary := w.canary(spoofable); canary != "" {
 		return charge{attempts: max(1, n), reason: "account " + canary + " is a canary: nobody owns it"}, true
 	}
 	if !j.shared() { // there a friend only stands among others
-		if n, _, accounts = w.tell(w.slots, which{spoofable: spoofable, known: true}); n >= j.bar(true) && accounts >= j.Distinct {
+		if n, _, accounts = w.tell(w.slots, which{spoofable: spoofable, known: true}); n >= w.bar(true) && accounts >= j.Distinct {
 			return charge{attempts: n, reason: "on accounts that are known good there", known: true}, true
 		}
 	}

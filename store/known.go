@@ -60,4 +60,3 @@ func (r *Resilient) Known() ([]decide.Known, error) {
 	}
 	return s.Known()
 }
-

@@ -110,6 +110,9 @@ func (d *daemon) tick(ctx context.Context, now time.Time) {
 	if next := d.pipe.engine.Expire(now); len(next) > 0 {
 		d.police.apply(ctx, next)
 	}
+	if released := d.pipe.engine.Release(now); len(released) > 0 {
+		d.pipe.settle(ctx, released, nil)
+	}
 	d.guardsDue(now)
 	select {
 	case <-d.store.Opened():

@@ -93,6 +93,7 @@ func newSpine(t *testing.T, jails ...decide.Jail) (*pipeline, *diary) {
 		t.Fatal(err)
 	}
 	opt := decide.DefaultOptions()
+	opt.Ceiling = decide.Ceiling{} // the spine carries what it is given
 	opt.Jails = jails
 	engine, err := decide.New(opt, nil)
 	if err != nil {

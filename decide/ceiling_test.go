@@ -1,0 +1,115 @@
+package decide
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// forge bans n addresses by packets in their names.
+func forge(e *Engine, from, n int, at time.Time) (bans, alarms int) {
+	for i := range n {
+		for range 5 {
+			for _, d := range e.Observe(packet(fmt.Sprintf("10.%d.%d.%d", (from+i)>>16, (from+i)>>8&255, (from+i)&255), "101", at), at) {
+				if d.Action == Ban {
+					bans++
+				} else {
+					alarms++
+				}
+			}
+		}
+	}
+	return bans, alarms
+}
+
+func TestCeiling(t *testing.T) {
+	e := newEngine(t, nil, pbx())
+	bans, alarms := forge(e, 0, 200, epoch)
+	if bans != 60 || alarms != 1 || len(e.Held()) != 140 || e.Stats().Held != 140 {
+		t.Fatalf("%d bans, %d alarms, %d held; want 60, 1 and 140", bans, alarms, len(e.Held()))
+	}
+	// What is proven has a budget of its own.
+	var got []Decision
+	for i := range 5 {
+		got = append(got, e.Observe(proven(packet("198.51.100.8", "101", seconds(i))), seconds(i))...)
+	}
+	if len(got) != 1 || got[0].Action != Ban {
+		t.Fatalf("a proven attack decided %+v", got)
+	}
+	if out := e.Release(epoch.Add(10 * time.Second)); len(out) != 10 {
+		t.Errorf("%d are let through after ten seconds, want 10", len(out))
+	}
+	if out := e.Release(epoch.Add(20 * time.Minute)); len(out) != 0 || len(e.Held()) != 0 || e.Stats().HeldDropped != 130 {
+		t.Errorf("%d are let through when they would be over; %d are held still", len(out), len(e.Held()))
+	}
+}
+
+// Who comes back is let through first.
+func TestHeldOrder(t *testing.T) {
+	j := pbx()
+	j.BanTime = time.Hour
+	past := &record{strikes: []Strike{{Prefix: prefix("10.0.0.150/32"), Jail: "pbx", At: epoch.Add(-2 * time.Hour), Until: epoch.Add(-time.Hour)}}}
+	e := newEngine(t, past, j)
+	forge(e, 0, 200, epoch)
+	if held := e.Held(); held[0].Prefix != prefix("10.0.0.150/32") || held[0].Strike != 1 || held[1].Prefix != prefix("10.0.0.60/32") {
+		t.Errorf("in front are %+v", held[:2])
+	}
+	out := e.ReleaseHeld(prefix("10.0.0.199/32"), false, epoch)
+	if len(out) != 1 || len(e.Held()) != 139 {
+		t.Errorf("an operator released %+v", out)
+	}
+	if out := e.ReleaseHeld(prefix("0.0.0.0/0"), true, epoch); len(out) != 0 || len(e.Held()) != 0 {
+		t.Errorf("an operator dropped all, and %+v is banned", out)
+	}
+	if bans, _ := forge(e, 100, 1, epoch); bans != 0 {
+		t.Error("what was dropped is decided again by old lines")
+	}
+}
+
+// A ban that was held when the process ended is decided at the next attempt, by the
+// window that was stored.
+func TestHeldSurvivesARestart(t *testing.T) {
+	e := newEngine(t, nil, pbx())
+	forge(e, 0, 61, epoch)
+	windows := e.Touched()
+	e = newEngine(t, nil, pbx())
+	e.Restore(nil, windows, epoch)
+	if got := e.Observe(packet("10.0.0.60", "101", seconds(1)), seconds(1)); len(got) != 1 || got[0].Attempts != 6 {
+		t.Errorf("the next attempt decided %+v", got)
+	}
+}
+
+func TestHeldIsBounded(t *testing.T) {
+	opt := DefaultOptions()
+	opt.Jails, opt.Ceiling.Spoofable = []Jail{pbx()}, 1
+	e, err := New(opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forge(e, 0, maxHeld+20, epoch)
+	if len(e.Held()) != maxHeld-maxHeld/16+19 || e.Stats().HeldDropped != maxHeld/16 {
+		t.Errorf("%d held, %d dropped", len(e.Held()), e.Stats().HeldDropped)
+	}
+}
+
+func TestCeilingOfSpace(t *testing.T) {
+	opt := DefaultOptions()
+	j := DefaultJail("nets", "sshd")
+	j.GroupBy, j.Prefix4 = ByPrefix, 10
+	opt.Jails = []Jail{j}
+	e, err := New(opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bans int
+	for i := range 6 {
+		for _, d := range attack(e, fmt.Sprintf("%d.%d.0.1", 20+i/4, 64*(i%4)), epoch, 5) {
+			if d.Action == Ban {
+				bans++
+			}
+		}
+	}
+	if bans != 4 || len(e.Held()) != 2 {
+		t.Errorf("%d bans of a /10 and %d held; a /8 holds four", bans, len(e.Held()))
+	}
+}
