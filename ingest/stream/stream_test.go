@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -252,6 +254,9 @@ func TestConformance(t *testing.T) {
 		{"file", func(m string) string { return "2026-11-23T01:38:44.5+00:00 vm sshd[1]: " + m }, "\r\n"},
 		{"message", func(m string) string { return m }, "\n"},
 		{"journal export", func(m string) string { return "__CURSOR=1\nMESSAGE=" + m }, "\n\n"},
+		{"ndjson", func(m string) string {
+			return fmt.Sprintf(`{"host":"vm","ident":"sshd","message":"%s"}`, strings.ReplaceAll(m, "\x1b", `\u001b`))
+		}, "\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			ingesttest.Run(t, func(t *testing.T) ingesttest.Transport {
@@ -284,6 +289,27 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// object is an entry as journalctl -o json writes it: what is no text is an array of
+// numbers.
+func object(t *testing.T, message, tag string) string {
+	t.Helper()
+	value := func(s string) any {
+		if utf8.ValidString(s) {
+			return s
+		}
+		bytes := make([]int, len(s))
+		for i := range len(s) {
+			bytes[i] = int(s[i])
+		}
+		return bytes
+	}
+	line, err := json.Marshal(map[string]any{"MESSAGE": value(message), "SYSLOG_IDENTIFIER": value(tag), "__CURSOR": "s=1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(line) + "\n"
+}
+
 // FuzzRoundTrip writes a message between two others in each form that can carry it,
 // and gets back what was written, in the field or the message where it was.
 func FuzzRoundTrip(f *testing.F) {
@@ -312,6 +338,11 @@ func FuzzRoundTrip(f *testing.F) {
 		between := block("__CURSOR=s=1", "MESSAGE=before") + block("__CURSOR=s=2", binaryField("SYSLOG_IDENTIFIER", tag), "_PID=7", binaryField("MESSAGE", message)) + block("__CURSOR=s=3", "MESSAGE=after")
 		check(stream.JournalExport, between, tag)
 		check(stream.Auto, between, tag)
+		if tag != "" { // without one the message has its header in it
+			objects := object(t, "before", "x") + object(t, message, tag) + object(t, "after", "x")
+			check(stream.NDJSON, objects, tag)
+			check(stream.Auto, objects, tag)
+		}
 		if strings.Contains(message, "\n") {
 			return // a line has none, and an export has it in the binary form
 		}

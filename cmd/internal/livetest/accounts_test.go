@@ -34,7 +34,15 @@ listen = "udp://127.0.0.1:5514"
 listen = "tcp://127.0.0.1:5515"
 [[source.syslog]]
 listen = "unixgram://%s"
-%s`, filepath.Join(dir, "log.sock"), jailSSH))
+[[source.file]]
+name = "secure"
+path = [%q]
+%s`, filepath.Join(dir, "log.sock"), filepath.Join(dir, "secure*"), jailSSH))
+	log, err := os.Create(filepath.Join(dir, "secure"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
 	b.Start()
 
 	const lines = 5000
@@ -61,11 +69,14 @@ listen = "unixgram://%s"
 	network("udp", "127.0.0.1:5514", "")
 	network("tcp", "127.0.0.1:5515", "\n")
 	network("unixgram", filepath.Join(dir, "log.sock"), "")
-	// What the journal is told goes on through all that follows.
+	// What the journal and the file are told goes on through all that follows.
 	halfway := make(chan struct{})
 	senders.Go(func() {
 		for n := range lines {
 			say(line(n))
+			if _, err := io.WriteString(log, header(n)+"\n"); err != nil {
+				t.Error(err)
+			}
 			if n == lines/2 {
 				close(halfway)
 			}
@@ -96,15 +107,17 @@ listen = "unixgram://%s"
 	b.Stop()
 	b.Start()
 	senders.Wait()
-	said := decided(t, b.Log(), "journald")
-	Eventually(t, "the journal to be read to its end", func() bool {
-		return said+all("journald", "decided") >= lines
-	})
-	if got := said + all("journald", "decided"); got != lines {
-		t.Errorf("%d lines of the journal were decided, want %d", got, lines)
+	for _, source := range []string{"journald", "secure"} {
+		said := decided(t, b.Log(), source)
+		Eventually(t, source+" to be read to its end", func() bool {
+			return said+all(source, "decided") >= lines
+		})
+		if got := said + all(source, "decided"); got != lines {
+			t.Errorf("%d lines of %s were decided, want %d", got, source, lines)
+		}
 	}
 	b.Stop()
-	if log := b.Log(); strings.Count(log, "account of a source") != 8 {
+	if log := b.Log(); strings.Count(log, "account of a source") != 10 {
 		t.Errorf("%s", log)
 	}
 }
