@@ -87,8 +87,11 @@ func Writers(paths []string) []string {
 	asked := make(map[string]bool)
 	for _, pattern := range paths {
 		found, _ := expand(pattern)
-		ends := directories(pattern)
-		for _, path := range append(found, ends...) {
+		found = slices.DeleteFunc(found, func(path string) bool {
+			st, err := look(path)
+			return err != nil || !st.regular()
+		})
+		for _, path := range append(found, directories(pattern)...) {
 			real, err := filepath.EvalSymlinks(path)
 			if err != nil {
 				continue

@@ -34,6 +34,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -64,7 +65,8 @@ type Source struct {
 	ailments   []ailment            // of the scan under way
 	swept      time.Time            // when the globs were last asked,
 	before     time.Time            // and the time before that
-	told       time.Time            // of which scan the watch was told
+	scans      int                  // how often they were
+	told       int                  // after how many scans the watch was told
 	unwatched  bool                 // it was said that a directory cannot be watched
 	buf        []byte
 	cursor     []byte // of the last entry
@@ -162,7 +164,7 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 	every, wake := polled, (chan struct{})(nil)
 	if w != nil {
 		defer w.close()
-		every, wake = sweep, w.wake
+		every, wake = cmp.Or(s.opts.every, sweep), w.wake
 	}
 	timer := time.NewTimer(every)
 	defer timer.Stop()
@@ -204,6 +206,7 @@ func (s *Source) begin(h ingest.Handler) {
 	s.seen, s.turned, s.shut = make(map[birth]time.Time), make(map[string]time.Time), make(map[string]bool)
 	s.buf = make([]byte, bufferSize)
 	s.swept, s.before = s.now(), s.now()
+	s.scans, s.told = 0, 0
 	first := true
 	if len(s.cursor) > 0 {
 		p, err := parsePosition(s.cursor)
@@ -283,10 +286,10 @@ func (s *Source) watch() *watch {
 // tell makes w watch the directories of the files that are followed, and of the
 // globs.
 func (s *Source) tell(w *watch) {
-	if s.told.Equal(s.swept) {
+	if s.told == s.scans {
 		return
 	}
-	s.told = s.swept
+	s.told = s.scans
 	dirs, links := make(map[string]id), make(map[string]bool)
 	add := func(dir string) {
 		if st, err := look(dir); err == nil {

@@ -54,8 +54,10 @@ type Options struct {
 	// name none.
 	Now func() time.Time
 
-	// polled turns notification off.
+	// polled turns notification off, and every is how often the globs are asked
+	// in any case; for tests.
 	polled bool
+	every  time.Duration
 }
 
 // DefaultOptions returns options that tell the format by themselves.

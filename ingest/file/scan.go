@@ -95,6 +95,7 @@ func (s *Source) scan(first bool) {
 	s.tails = append(s.tails, appeared...)
 	s.tails = slices.Insert(s.tails, older, s.siblings(found, now, first)...)
 	s.before, s.swept = s.swept, now
+	s.scans++
 	s.release(now)
 	s.retire(found)
 	s.followed.Store(int64(len(s.tails)))
@@ -115,7 +116,7 @@ func (s *Source) retire(found []match) {
 // follow opens a file that a glob found. It returns nil if that fails, or it is
 // followed already.
 func (s *Source) follow(m match, first bool) *tail {
-	if len(s.tails) >= maxFiles {
+	if len(s.ids) >= maxFiles {
 		s.ail(m.path, errTooMany)
 		return nil
 	}
@@ -278,7 +279,7 @@ func (s *Source) judge(base string, c sibling) (t *tail, judged bool) {
 
 // adopt opens a sibling, without a name of its own.
 func (s *Source) adopt(base string, c sibling) *tail {
-	if len(s.tails) >= maxFiles {
+	if len(s.ids) >= maxFiles {
 		s.ail(c.path, errTooMany)
 		return nil
 	}

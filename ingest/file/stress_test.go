@@ -24,6 +24,8 @@ type appender struct{ *os.File }
 
 func (a appender) Write(line []byte) (int, error) { return a.File.Write(append(line, '\n')) }
 
+// TestConformance is once of a source that relies on being told of changes, and
+// once of one that is told of none.
 func TestConformance(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		t.Run(fmt.Sprintf("polled %v", quiet), func(t *testing.T) {
@@ -31,7 +33,7 @@ func TestConformance(t *testing.T) {
 				dir := t.TempDir()
 				opts := DefaultOptions()
 				opts.Paths = []string{filepath.Join(dir, "*.log")}
-				opts.FromStart, opts.polled = true, quiet
+				opts.FromStart, opts.polled, opts.every = true, quiet, time.Hour
 				open := func(t *testing.T, cursor []byte) ingest.Source {
 					opts.Cursor = cursor
 					src, err := New(opts)
