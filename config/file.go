@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bailiff/ingest/file"
+	"bailiff/ingest/stream"
 )
 
 // File is a source of log files.
@@ -60,7 +61,7 @@ func logFile(t *table) (f File, ok bool) {
 	if !t.has("path") || there && len(f.Paths) == 0 && len(t.errors) == before {
 		t.fail(t.path, `add path = ["/var/log/asterisk/security_log"], say`, "the source has no path")
 	}
-	if t.string("format", &f.Format) && !slices.Contains(file.Formats, file.Format(f.Format)) {
+	if t.string("format", &f.Format) && !slices.Contains(file.Formats, stream.Format(f.Format)) {
 		var names []string
 		for _, name := range file.Formats {
 			names = append(names, strconv.Quote(string(name)))
@@ -81,7 +82,7 @@ func logFile(t *table) (f File, ok bool) {
 func (f *File) Options() file.Options {
 	opts := file.DefaultOptions()
 	opts.Name, opts.Paths = f.Name, f.Paths
-	opts.Format, opts.Identifier = file.Format(f.Format), f.Identifier
+	opts.Format, opts.Identifier = stream.Format(f.Format), f.Identifier
 	opts.FromStart = f.FromStart
 	return opts
 }

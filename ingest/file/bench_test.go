@@ -7,16 +7,17 @@ import (
 	"testing"
 
 	"bailiff/ingest"
+	"bailiff/ingest/stream"
 )
 
 // BenchmarkRead reads lines that are there, from the file to a handler that does
 // nothing.
 func BenchmarkRead(b *testing.B) {
-	lines := map[Format]string{
-		Syslog:  "Nov 23 01:38:44 pbx sshd[812345]: Failed password for invalid user admin from 198.51.100.7 port 40022 ssh2\n",
-		Message: "[2026-11-23 01:38:44] NOTICE[4242] chan_sip.c: Registration from '<sip:101@192.0.2.1>' failed for '198.51.100.7:5060' - Wrong password\n",
+	lines := map[stream.Format]string{
+		stream.Syslog:  "Nov 23 01:38:44 pbx sshd[812345]: Failed password for invalid user admin from 198.51.100.7 port 40022 ssh2\n",
+		stream.Message: "[2026-11-23 01:38:44] NOTICE[4242] chan_sip.c: Registration from '<sip:101@192.0.2.1>' failed for '198.51.100.7:5060' - Wrong password\n",
 	}
-	for _, format := range []Format{Syslog, Message} {
+	for _, format := range []stream.Format{stream.Syslog, stream.Message} {
 		for _, files := range []int{1, 100} {
 			b.Run(fmt.Sprintf("%s/files=%d", format, files), func(b *testing.B) {
 				dir, line := b.TempDir(), lines[format]

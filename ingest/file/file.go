@@ -44,7 +44,7 @@ import (
 	"time"
 
 	"bailiff/ingest"
-	"bailiff/ingest/syslog"
+	"bailiff/ingest/stream"
 )
 
 // Source follows the files of some globs. It implements ingest.Source and
@@ -71,8 +71,7 @@ type Source struct {
 	buf        []byte
 	cursor     []byte // of the last entry
 	others     int    // how much of cursor is of other files than the one that is read
-	parser     syslog.Parser
-	entry      ingest.Entry
+	scanner    *stream.Scanner
 	identifier []byte
 
 	trouble atomic.Pointer[Error]
@@ -102,6 +101,13 @@ func New(opts Options) (*Source, error) {
 		opts.Paths[i] = filepath.Clean(p)
 		s.patterns = append(s.patterns, checksum([]byte(opts.Paths[i]), nil))
 	}
+	lines := stream.DefaultOptions()
+	lines.Name, lines.Format, lines.Identifier, lines.Now = opts.Name, opts.Format, opts.Identifier, opts.Now
+	scanner, err := stream.NewScanner(nil, lines)
+	if err != nil {
+		return nil, fmt.Errorf("file source %s: %w", opts.Name, err)
+	}
+	s.scanner = scanner
 	s.page = s.ledger.Page()
 	return s, nil
 }

@@ -8,12 +8,13 @@ import (
 
 	"bailiff/ingest"
 	"bailiff/ingest/ingesttest"
+	"bailiff/ingest/stream"
 )
 
 func TestFirstStartBeginsAtTheEnd(t *testing.T) {
 	r := newRig(t, "*.log")
 	r.write("a.log", "old\nhal")
-	r.write("b.log", strings.Repeat("x", maxLine+5))
+	r.write("b.log", strings.Repeat("x", stream.MaxLine(nil)+5))
 	r.start(nil)
 	r.want()
 	r.write("a.log", "f\nnew\n")
@@ -51,7 +52,7 @@ func TestLines(t *testing.T) {
 	r := newRig(t, "a.log")
 	r.write("a.log", "")
 	r.start(nil)
-	long := strings.Repeat("x", maxLine+100)
+	long := strings.Repeat("x", stream.MaxLine(nil)+100)
 	r.write("a.log", "one\r\n\n\x00\x00\x00two\nthree")
 	r.want("one", "two")
 	r.write("a.log", " and more\n"+long)
@@ -74,7 +75,7 @@ func TestSkippedBytesAreCounted(t *testing.T) {
 	r := newRig(t, "a.log")
 	r.write("a.log", "")
 	r.start(nil)
-	r.write("a.log", strings.Repeat("x", maxLine+99)+"\n")
+	r.write("a.log", strings.Repeat("x", stream.MaxLine(nil)+99)+"\n")
 	r.step()
 	if n := r.count("truncated", "bytes not read"); n != 100 {
 		t.Errorf("%d bytes", n)
@@ -87,12 +88,12 @@ func TestSkippedBytesAreCounted(t *testing.T) {
 func TestFormats(t *testing.T) {
 	const line = "Nov 23 01:38:44 pbx sshd[7]: hello\n"
 	for _, c := range []struct {
-		format             Format
+		format             stream.Format
 		identifier, tag, m string
 	}{
-		{Auto, "x", "sshd", "hello"},
-		{Syslog, "x", "sshd", "hello"},
-		{Message, "x", "x", "Nov 23 01:38:44 pbx sshd[7]: hello"},
+		{stream.Auto, "x", "sshd", "hello"},
+		{stream.Syslog, "x", "sshd", "hello"},
+		{stream.Message, "x", "x", "Nov 23 01:38:44 pbx sshd[7]: hello"},
 	} {
 		r := newRig(t, "a.log")
 		r.write("a.log", "")
@@ -109,6 +110,25 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s: identifier %q", c.format, r.last.Identifier)
 		}
 	}
+}
+
+// TestJSON is of lines that a log shipper wrote, in which a message may be longer
+// than a line of another kind.
+func TestJSON(t *testing.T) {
+	r := newRig(t, "a.log")
+	r.write("a.log", "")
+	r.opts.Format = stream.NDJSON
+	r.start(nil)
+	long := strings.Repeat(`\u0041`, 5000)
+	r.write("a.log", `{"message":"hello","program":"sshd"}`+"\nno JSON\n"+`{"program":"sshd","message":"`+long+`"}`+"\n")
+	r.want("hello", strings.Repeat("A", 5000))
+	if string(r.last.Identifier) != "sshd" || r.last.Dialect != ingest.JSON || r.last.Vouched {
+		t.Errorf("%+v", r.last)
+	}
+	if n := r.count("malformed", "json"); n != 1 {
+		t.Errorf("%d malformed", n)
+	}
+	ingesttest.CheckCounts(t, r.src)
 }
 
 func TestCompressedIsNeverRead(t *testing.T) {

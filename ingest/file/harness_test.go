@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bailiff/ingest"
+	"bailiff/ingest/stream"
 )
 
 // rig is a source that is moved step by step, a directory of logs, and a clock.
@@ -35,7 +36,7 @@ func newRig(t *testing.T, globs ...string) *rig {
 	r := &rig{T: t, dir: t.TempDir(), now: time.Now()}
 	r.opts = DefaultOptions()
 	r.opts.Now = func() time.Time { return r.now }
-	r.opts.Format = Message
+	r.opts.Format = stream.Message
 	r.opts.Logger = slog.New(slog.NewTextHandler(&r.log, nil))
 	for _, g := range globs {
 		r.opts.Paths = append(r.opts.Paths, filepath.Join(r.dir, g))

@@ -7,15 +7,12 @@ import (
 	"time"
 
 	"bailiff/ingest"
-	"bailiff/ingest/syslog"
+	"bailiff/ingest/stream"
 )
 
 const (
 	// bufferSize makes a read worth its system call.
 	bufferSize = 256 << 10
-	// maxLine is how much of a line is kept: the longest message and as much
-	// again for its header.
-	maxLine = 2 * ingest.MaxMessage
 	// bigHole is how many NUL bytes are worth the question whether there is a
 	// hole.
 	bigHole = 4096
@@ -113,11 +110,12 @@ func (s *Source) lines(ctx context.Context, t *tail, chunk []byte, now time.Time
 			t.mid = end < 0
 		case chunk[0] == 0:
 			chunk = t.advance(chunk, leadingNULs(chunk))
-		case end < 0 && len(chunk) <= maxLine:
+		case end < 0 && len(chunk) <= stream.MaxLine(chunk):
 			return // the rest of the line is still to come
-		case end < 0 || end > maxLine:
-			line := chunk[:maxLine]
-			chunk = t.advance(chunk, maxLine)
+		case end < 0 || end > stream.MaxLine(chunk):
+			n := stream.MaxLine(chunk)
+			line := chunk[:n]
+			chunk = t.advance(chunk, n)
 			t.mid = true
 			s.line(t, line, true, now)
 		default:
@@ -138,21 +136,15 @@ func (s *Source) line(t *tail, line []byte, cut bool, now time.Time) {
 		s.page.Add(ingest.MalformedEmpty)
 		return
 	}
-	e := &s.entry
-	*e = ingest.Entry{Source: s.opts.Name, Trust: s.opts.Trust, Received: now, UID: -1, PID: -1}
-	var stamp syslog.Stamp
-	if s.opts.Format == Message {
-		stamp = syslog.LeadingStamp(line)
-		e.SetMessage(line)
-	} else {
-		stamp = s.parser.Parse(line, e).Stamp
+	e, ok := s.scanner.Line(line, cut, now)
+	if !ok {
+		s.page.Add(ingest.MalformedJSON)
+		return
 	}
-	if len(e.Identifier) == 0 {
-		e.Identifier = append(s.identifier[:0], s.opts.Identifier...)
-		s.identifier = e.Identifier
-	}
-	e.Truncated = e.Truncated || cut
-	e.Time = t.when(stamp, now)
+	e.Trust = s.opts.Trust
+	e.Identifier = append(s.identifier[:0], e.Identifier...) // which may be the option itself
+	s.identifier = e.Identifier
+	e.Time = t.when(e.Time, now)
 	p := t.place()
 	s.cursor = appendPlace(s.cursor[:s.others], &p)
 	e.Cursor = s.cursor
@@ -161,16 +153,17 @@ func (s *Source) line(t *tail, line []byte, cut bool, now time.Time) {
 	s.page.Add(ingest.Delivered)
 }
 
-// when returns the time of a line. It was written between the last time that
-// everything had been read, and now; if that is not long, it is now, because the
-// zone of a stamp may be another than ours. Of a longer time the stamp says
-// which part, if it lies within it; otherwise no line is younger than the file.
-func (t *tail) when(stamp syslog.Stamp, now time.Time) time.Time {
+// when returns the time of a line that says said, or says nothing and was read now.
+// It was written between the last time that everything had been read, and now; if
+// that is not long, it is now, because the zone of a stamp may be another than
+// ours. Of a longer time the stamp says which part, if it lies within it; otherwise
+// no line is younger than the file.
+func (t *tail) when(said, now time.Time) time.Time {
 	if now.Sub(t.looked) <= live {
 		return now
 	}
-	if at := stamp.Time(now); !at.IsZero() && !at.After(now) && !at.Before(t.looked.Add(-time.Second)) {
-		return at
+	if said.Before(now) && !said.Before(t.looked.Add(-time.Second)) {
+		return said
 	}
 	if t.mtime.Before(now) {
 		return t.mtime
@@ -181,11 +174,11 @@ func (t *tail) when(stamp syslog.Stamp, now time.Time) time.Time {
 // last hands out a last line that has no end, of a file that nobody writes to any
 // more.
 func (s *Source) last(t *tail) {
-	if t.mid || t.pending == 0 || t.pending > maxLine {
+	if t.mid || t.pending == 0 || t.pending > bufferSize {
 		return
 	}
 	line := s.buf[:t.pending]
-	if n, _ := t.f.ReadAt(line, t.offset); n < len(line) || !t.holds(t.head) {
+	if n, _ := t.f.ReadAt(line, t.offset); n < len(line) || len(line) > stream.MaxLine(line) || !t.holds(t.head) {
 		return
 	}
 	t.offset += t.pending

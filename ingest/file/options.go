@@ -10,24 +10,11 @@ import (
 	"time"
 
 	"bailiff/ingest"
+	"bailiff/ingest/stream"
 )
 
-// Format says what the lines of a file are.
-type Format string
-
-// The formats of a file.
-const (
-	// Auto takes a line for syslog if it begins like it, and otherwise for a
-	// message.
-	Auto Format = "auto"
-	// Syslog is what a syslog daemon writes: a stamp, a host, a tag.
-	Syslog Format = "syslog"
-	// Message is bare messages: no part of a line is taken for a header.
-	Message Format = "message"
-)
-
-// Formats are all of them, in the order in which they are told.
-var Formats = []Format{Auto, Syslog, Message}
+// Formats are those that a file can have; see stream.Format.
+var Formats = []stream.Format{stream.Auto, stream.Syslog, stream.Message, stream.NDJSON}
 
 // Options configures a Source. The zero value is not valid; start from
 // DefaultOptions.
@@ -37,7 +24,7 @@ type Options struct {
 	// Paths are absolute paths or globs (path/filepath.Match) of log files.
 	Paths []string
 	// Format says what the lines are.
-	Format Format
+	Format stream.Format
 	// Identifier is the identifier of lines that carry none.
 	Identifier string
 	// Trust is how far the lines are believed.
@@ -61,7 +48,7 @@ type Options struct {
 }
 
 // DefaultOptions returns options that tell the format by themselves.
-func DefaultOptions() Options { return Options{Name: "file", Format: Auto} }
+func DefaultOptions() Options { return Options{Name: "file", Format: stream.Auto} }
 
 // Validate reports every option that cannot work.
 func (o Options) Validate() error {

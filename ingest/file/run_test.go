@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bailiff/ingest"
+	"bailiff/ingest/stream"
 )
 
 // patience is how long a test waits for what must happen.
@@ -88,7 +89,7 @@ func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		opts := DefaultOptions()
-		opts.Paths, opts.Format, opts.polled = []string{filepath.Join(dir, "d", "a.log")}, Message, true
+		opts.Paths, opts.Format, opts.polled = []string{filepath.Join(dir, "d", "a.log")}, stream.Message, true
 		src, err := New(opts)
 		if err != nil {
 			t.Fatal(err)

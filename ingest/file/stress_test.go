@@ -17,6 +17,7 @@ import (
 
 	"bailiff/ingest"
 	"bailiff/ingest/ingesttest"
+	"bailiff/ingest/stream"
 )
 
 // appender is a sender of the conformance suite: one log file.
@@ -215,7 +216,7 @@ func stress(t *testing.T, glob string) (Options, string) {
 	dir := t.TempDir()
 	opts := DefaultOptions()
 	opts.Paths = []string{filepath.Join(dir, glob)}
-	opts.Format, opts.FromStart = Message, true
+	opts.Format, opts.FromStart = stream.Message, true
 	return opts, filepath.Join(dir, "a.log")
 }
 

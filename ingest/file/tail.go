@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bailiff/ingest/stream"
 )
 
 // tail is one file that is followed. It is told from others by its number, and
@@ -169,6 +171,9 @@ func (t *tail) copies(o *tail) (copied, known bool) {
 	return true, known
 }
 
+// lastLine is within how much of the end of a file its last line is looked for.
+const lastLine = 128 << 10
+
 // toEnd places the tail behind the last whole line, or at the end where the
 // last line is too long to be one.
 func (t *tail) toEnd() error {
@@ -177,19 +182,17 @@ func (t *tail) toEnd() error {
 		return err
 	}
 	t.size, t.mtime = st.size, st.mtime
-	last := make([]byte, min(st.size, maxLine))
+	last := make([]byte, min(st.size, lastLine))
 	n, err := t.f.ReadAt(last, st.size-int64(len(last)))
 	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt returns it as it is
 		return err
 	}
 	last = last[:n]
-	switch i := bytes.LastIndexByte(last, '\n'); {
-	case i >= 0:
-		return t.goTo(st.size-int64(len(last)-i-1), false)
-	case int64(len(last)) == st.size:
-		return t.goTo(0, false)
+	line := last[bytes.LastIndexByte(last, '\n')+1:]
+	if int64(len(line)) < st.size && len(line) == len(last) || len(line) > stream.MaxLine(line) {
+		return t.goTo(st.size, true)
 	}
-	return t.goTo(st.size, true)
+	return t.goTo(st.size-int64(len(line)), false)
 }
 
 // afterHole moves the offset over a hole: after copytruncate a writer that does

@@ -27,7 +27,12 @@ type lines struct {
 	fills      int  // how often something was read
 }
 
-func newLines(r io.Reader) lines { return lines{r: r, buf: make([]byte, bufferSize)} }
+func newLines(r io.Reader) lines {
+	if r == nil {
+		return lines{err: io.EOF} // of a scanner that is given its lines
+	}
+	return lines{r: r, buf: make([]byte, bufferSize)}
+}
 
 // next returns the next line without its line feed, and a carriage return in
 // front of that, valid until the next call. cut says that its end was dropped.
@@ -42,7 +47,7 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 			break
 		}
 		seen = l.end - l.start
-		if limit := limitOf(l.buf[l.start:l.end]); seen > limit {
+		if limit := MaxLine(l.buf[l.start:l.end]); seen > limit {
 			line = l.buf[l.start : l.start+limit]
 			l.start += limit
 			l.skip = true
@@ -57,21 +62,13 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 			break
 		}
 	}
-	if limit := limitOf(line); len(line) > limit {
+	if limit := MaxLine(line); len(line) > limit {
 		return line[:limit], true, true
 	}
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
 	return line, false, true
-}
-
-// limitOf returns how much of a line is kept.
-func limitOf(line []byte) int {
-	if len(line) > 0 && line[0] == '{' {
-		return maxObject
-	}
-	return maxLine
 }
 
 // skipRest passes over what is left of a line that was cut.

@@ -33,7 +33,7 @@ type Scanner struct {
 	minuteStart time.Time
 }
 
-// NewScanner returns a scanner of r.
+// NewScanner returns a scanner of r, which is nil if only Line is called.
 func NewScanner(r io.Reader, opts Options) (*Scanner, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -72,26 +72,61 @@ func (s *Scanner) Next() (e *ingest.Entry, line int, ok bool) {
 		e.Received = s.received()
 		e.Time = e.Received
 		e.Truncated = cut
-		switch s.format(b) {
-		case JournalExport:
+		format := s.format(b)
+		if format == JournalExport {
 			if !s.export(b, e) {
 				continue
 			}
-		case NDJSON:
-			if !s.json(b, e, true) {
-				s.malformed.json++
-				continue
-			}
-		case Syslog:
-			if b[0] != '{' || s.opts.Format != Auto || !s.json(b, e, false) {
-				s.syslog(b, e)
-			}
-		default:
-			s.message(b, e)
+		} else if !s.one(format, b, e) {
+			s.malformed.json++
+			continue
 		}
 		e.Truncated = e.Truncated || cut
 		return e, line, true
 	}
+}
+
+// one makes e of a line that is an entry of its own. It returns false for what should
+// be JSON and is not.
+func (s *Scanner) one(format Format, b []byte, e *ingest.Entry) bool {
+	switch format {
+	case NDJSON:
+		return s.json(b, e, true)
+	case Syslog, Auto:
+		if b[0] != '{' || s.opts.Format != Auto || !s.json(b, e, false) {
+			s.syslog(b, e)
+		}
+	default:
+		s.message(b, e)
+	}
+	return true
+}
+
+// Line makes an entry of a line that somebody else has delimited, and read at
+// received; cut says that its end is missing. The line is not empty, and is cleaned in
+// place. The entry is valid until the next call; its Time is as Next has it. It returns
+// false for a line that should be JSON and is not. Entries of the journal, which have
+// several lines, are read by Next alone.
+func (s *Scanner) Line(b []byte, cut bool, received time.Time) (e *ingest.Entry, ok bool) {
+	if !received.Equal(s.now) {
+		s.now = received
+		s.stamp, s.minute = syslog.Stamp{}, syslog.Stamp{} // its year depends on now
+	}
+	e = &s.entry
+	*e = ingest.Entry{Source: s.opts.Name, Received: received, Time: received, UID: -1, PID: -1}
+	if !s.one(s.opts.Format, b, e) {
+		return nil, false
+	}
+	e.Truncated = e.Truncated || cut
+	return e, true
+}
+
+// MaxLine returns how much of a line that begins like line is kept of it.
+func MaxLine(line []byte) int {
+	if len(line) > 0 && line[0] == '{' {
+		return maxObject
+	}
+	return maxLine
 }
 
 // Err returns what ended the stream, nil for its regular end.
