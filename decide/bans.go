@@ -94,7 +94,9 @@ func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
 	}
 	d.Action = Ban
 	d.ID = id(&d)
-	d.Strike = e.opt.Escalation.earlier(e.strikes(&d, 0), &d).strikes + 1
+	if d.Strike = e.opt.Escalation.earlier(e.strikes(&d, 0), &d).strikes; !d.Spoofable {
+		d.Strike++
+	}
 	for _, docket := range e.dockets {
 		if !d.refuses() && docket.Name != d.Jail {
 			continue

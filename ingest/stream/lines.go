@@ -23,20 +23,21 @@ type lines struct {
 	buf        []byte
 	start, end int // what of buf is read and not handed out
 	err        error
+	live       bool // what has no line feed at its end may lack more
 	skip       bool // pass over everything up to the next line feed
 	fills      int  // how often something was read
 }
 
-func newLines(r io.Reader) lines {
+func newLines(r io.Reader, live bool) lines {
 	if r == nil {
 		return lines{err: io.EOF} // of a scanner that is given its lines
 	}
-	return lines{r: r, buf: make([]byte, bufferSize)}
+	return lines{r: r, buf: make([]byte, bufferSize), live: live}
 }
 
 // next returns the next line without its line feed, and a carriage return in
-// front of that, valid until the next call. cut says that its end was dropped.
-// The last line needs no line feed.
+// front of that, valid until the next call. cut says that its end was dropped, or may
+// be missing: the last line of what is not live needs no line feed.
 func (l *lines) next() (line []byte, cut, ok bool) {
 	l.skipRest()
 	seen := 0
@@ -58,7 +59,7 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 				return nil, false, false
 			}
 			line = l.buf[l.start:l.end]
-			l.start = l.end
+			l.start, cut = l.end, l.live
 			break
 		}
 	}
@@ -68,7 +69,7 @@ func (l *lines) next() (line []byte, cut, ok bool) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
-	return line, false, true
+	return line, cut, true
 }
 
 // skipRest passes over what is left of a line that was cut.

@@ -53,6 +53,17 @@ type Options struct {
 	Identifier string
 	// Stamps says which stamps are believed.
 	Stamps Stamps
+	// Live says that the stream is being written: a last line without a line feed
+	// may lack its end and is marked Truncated, and what is not told to be an export
+	// of the journal is one only if it begins so. Nobody whose text stands
+	// somewhere in the stream can then have the lines behind it read as fields.
+	Live bool
+	// Marks are lines that are none of the log's and are passed over.
+	Marks []string
+	// Dealt is called by a Source for each line of the stream, a mark or an empty one
+	// too, when its handler has returned or it was passed over; nil: nobody
+	// wants to know. Exports of the journal have no such lines.
+	Dealt func()
 	// Now is the clock; nil means time.Now. Its zone is the zone of stamps
 	// that name none, and its year that of stamps without one.
 	Now func() time.Time
@@ -73,6 +84,9 @@ func (o Options) Validate() error {
 			names = append(names, string(f))
 		}
 		errs = append(errs, fmt.Errorf("format %q is unknown: want %s", o.Format, strings.Join(names, ", ")))
+	}
+	if o.Dealt != nil && (o.Format == JournalExport || o.Format == Auto && !o.Live) {
+		errs = append(errs, fmt.Errorf("format %q is none of lines that could be answered one by one", o.Format))
 	}
 	return errors.Join(errs...)
 }

@@ -21,6 +21,7 @@ type Scanner struct {
 	text       []byte // of the message of an object
 	entry      ingest.Entry
 	line       int
+	first      int // line that was not empty
 	malformed  struct{ export, json uint64 }
 
 	now     time.Time // when the buffer was last filled
@@ -44,7 +45,7 @@ func NewScanner(r io.Reader, opts Options) (*Scanner, error) {
 	return &Scanner{
 		opts:       opts,
 		identifier: []byte(opts.Identifier),
-		in:         newLines(r),
+		in:         newLines(r, opts.Live),
 		entry:      ingest.Entry{Source: opts.Name, UID: -1, PID: -1},
 	}, nil
 }
@@ -64,8 +65,12 @@ func (s *Scanner) Next() (e *ingest.Entry, line int, ok bool) {
 			return nil, 0, false
 		}
 		s.line++
-		if len(b) == 0 {
+		if len(b) == 0 || s.isMark(b) {
+			s.dealt()
 			continue
+		}
+		if s.first == 0 {
+			s.first = s.line
 		}
 		line := s.line
 		e := &s.entry
@@ -79,6 +84,7 @@ func (s *Scanner) Next() (e *ingest.Entry, line int, ok bool) {
 			}
 		} else if !s.one(format, b, e) {
 			s.malformed.json++
+			s.dealt()
 			continue
 		}
 		e.Truncated = e.Truncated || cut
@@ -129,6 +135,22 @@ func MaxLine(line []byte) int {
 	return maxLine
 }
 
+func (s *Scanner) isMark(b []byte) bool {
+	for _, m := range s.opts.Marks {
+		if string(b) == m {
+			return true
+		}
+	}
+	return false
+}
+
+// dealt says that a line of the stream needs no more attention.
+func (s *Scanner) dealt() {
+	if s.opts.Dealt != nil {
+		s.opts.Dealt()
+	}
+}
+
 // Err returns what ended the stream, nil for its regular end.
 func (s *Scanner) Err() error {
 	if errors.Is(s.in.err, io.EOF) {
@@ -142,8 +164,11 @@ func (s *Scanner) format(b []byte) Format {
 	switch {
 	case s.opts.Format != Auto:
 		return s.opts.Format
-	case b[0] == '_' && bytes.HasPrefix(b, []byte("__CURSOR=")):
+	case b[0] == '_' && bytes.HasPrefix(b, []byte("__CURSOR=")) && s.opts.Dealt == nil && (!s.opts.Live || s.first == s.line):
 		// journalctl begins every entry with it (journal export format).
+		if s.opts.Live {
+			s.opts.Format = JournalExport
+		}
 		return JournalExport
 	}
 	// Lines that turn out to have no header are messages to the parser too.

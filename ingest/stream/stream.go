@@ -68,6 +68,7 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 		s.page.Entry(e)
 		h(e)
 		s.page.Add(ingest.Delivered)
+		sc.dealt()
 	}
 	if err := sc.Err(); err != nil && !(ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded)) {
 		return fmt.Errorf("read %s: %w", s.opts.Name, err)

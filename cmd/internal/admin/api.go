@@ -51,6 +51,11 @@ type BanRequest struct {
 	For    string `json:"for,omitempty"`
 	Jail   string `json:"jail,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Ports limits the ban; empty is what the jail says.
+	Ports []decide.Port `json:"ports,omitempty"`
+	// Spoofable says that somebody else could have sent all that it stands on:
+	// it is no strike.
+	Spoofable bool `json:"spoofable,omitempty"`
 	// Force allows a prefix wider than [CheckWidth] lets pass.
 	Force bool `json:"force,omitempty"`
 }

@@ -77,7 +77,7 @@ func (d *daemon) ban(ctx context.Context, req admin.BanRequest) ([]admin.Ban, er
 
 // order makes a decision of a request. It runs on the judge.
 func (d *daemon) order(req admin.BanRequest, now time.Time) (decide.Decision, error) {
-	order := decide.Decision{Prefix: req.Prefix, At: now, Jail: req.Jail, Origin: "operator", Reason: req.Reason}
+	order := decide.Decision{Prefix: req.Prefix, At: now, Jail: req.Jail, Origin: "operator", Reason: req.Reason, Spoofable: req.Spoofable}
 	length := d.law.config.BanTime
 	if req.Jail != "" {
 		i := slices.IndexFunc(d.law.decide.Jails, func(j decide.Jail) bool { return j.Name == req.Jail })
@@ -86,6 +86,9 @@ func (d *daemon) order(req admin.BanRequest, now time.Time) (decide.Decision, er
 		}
 		j := &d.law.decide.Jails[i]
 		length, order.Ports, order.Verdict, order.Simulated = j.BanTime, j.Ports, j.Verdict, j.Simulate
+	}
+	if len(req.Ports) > 0 {
+		order.Ports = req.Ports
 	}
 	if req.For != "" {
 		var err error
