@@ -117,6 +117,7 @@ func (f *flags) pipe(cmd *cobra.Command, p *pipeFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.Close()) }()
+	in.idle = stage.Tick
 	if p.confirm {
 		ok := func() {
 			if _, err := io.WriteString(cmd.OutOrStdout(), "OK\n"); err != nil {

@@ -17,6 +17,7 @@ type pipeInput struct {
 	r         io.Reader
 	in, out   int // descriptors; -1 for what is no file
 	wake      [2]int
+	idle      func() // called about once a second while nothing comes
 	stopped   bool
 	drained   int
 	abandoned atomic.Bool
@@ -60,7 +61,7 @@ func (p *pipeInput) Read(b []byte) (int, error) {
 		return p.r.Read(b)
 	}
 	for {
-		timeout := -1
+		timeout := 1000
 		if p.stopped {
 			timeout = 0
 		}
@@ -78,6 +79,7 @@ func (p *pipeInput) Read(b []byte) (int, error) {
 			p.stopped = true
 			continue
 		case fds[0].Revents == 0:
+			p.idle()
 			continue
 		}
 		n, err := unix.Read(p.in, b)

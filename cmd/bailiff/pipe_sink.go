@@ -152,6 +152,8 @@ func (s *pipeSink) account(w io.Writer, counts []ingest.Count, stage *daemon.Sta
 	add("attempts during a ban", stats.Settled, false)
 	add("bans stopped by a guard", stats.Guarded, false)
 	add("bans stopped because somebody else could have sent all of it", stats.Doubted, false)
+	add("bans held back by a ceiling", uint64(stage.Held()), false)
+	add("bans held back until they were over", stats.HeldDropped, false)
 	add("bans", s.bans, true)
 	if s.bailiff != nil {
 		add("bans enforced", s.enforced, true)

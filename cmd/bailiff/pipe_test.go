@@ -25,8 +25,13 @@ type stage struct {
 // newStage starts one that bans at the first attempt.
 func newStage(t *testing.T, args ...string) *stage {
 	t.Helper()
+	return newStageOn(t, "[ceiling]\nproven = 0\nspace6 = 0\n", args...)
+}
+
+func newStageOn(t *testing.T, config string, args ...string) *stage {
+	t.Helper()
 	conf := filepath.Join(t.TempDir(), "bailiff.toml")
-	if err := os.WriteFile(conf, []byte("[defaults]\nmax_retry = 1\n"), 0o644); err != nil {
+	if err := os.WriteFile(conf, []byte(config+"[defaults]\nmax_retry = 1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	inRead, inWrite, err := os.Pipe()
@@ -161,6 +166,20 @@ func TestPipeBackPressure(t *testing.T) {
 		t.Error(err)
 	}
 	s.ends(t, "     20000  received\n", "     20000  decided\n", "     20000  bans\n")
+}
+
+// What a ceiling holds back comes when there is room, also if no line does.
+func TestPipeLetsThrough(t *testing.T) {
+	s := newStageOn(t, "[ceiling]\nproven = 60\n")
+	s.write(t, 0, 61)
+	out := bufio.NewScanner(s.out)
+	for n := 0; n < 61 && out.Scan(); {
+		if strings.Contains(out.Text(), `"action":"ban"`) {
+			n++
+		}
+	}
+	s.in.Close()
+	s.ends(t, "        61  bans\n")
 }
 
 // Answers come one by one: each line is decided before the next is sent.

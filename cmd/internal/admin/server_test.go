@@ -87,7 +87,7 @@ func TestClientServer(t *testing.T) {
 	}
 	req := BanRequest{Prefix: p, For: "1d", Jail: "sshd", Reason: "scan"}
 	bans, err = c.Ban(ctx, req)
-	if diff := cmp.Diff(sampleBans()[:1], bans, prefixes); err != nil || diff != "" || banned != req {
+	if diff := cmp.Diff(sampleBans()[:1], bans, prefixes); err != nil || diff != "" || !cmp.Equal(banned, req, prefixes) {
 		t.Errorf("Ban: %v, asked %+v, %s", err, banned, diff)
 	}
 	lifted, err := c.Unban(ctx, UnbanRequest{Prefixes: []netip.Prefix{p}})

@@ -95,7 +95,7 @@ func (nobody) Close() error                                   { return nil }
 // over. A decision that waits to be taken keeps the source waiting.
 func (s *Stage) Read(ctx context.Context, source ingest.Source) error {
 	return source.Run(ctx, func(e *ingest.Entry) {
-		s.tick(ctx)
+		s.Tick()
 		p := s.d.pipe
 		matches, outcome := p.set.Load().Judge(nil, e)
 		page := s.account.page(e)
@@ -109,29 +109,39 @@ func (s *Stage) Read(ctx context.Context, source ingest.Source) error {
 	})
 }
 
-// tick does what is due with time, whenever a line comes: what stands still decides
-// nothing.
-func (s *Stage) tick(ctx context.Context) {
+// Tick does what is due with time, such as letting through bans that a ceiling held.
+// Call it about once a second while no line comes.
+func (s *Stage) Tick() {
 	now := time.Now()
 	if now.Sub(s.ticked).Abs() < time.Second {
 		return
 	}
 	s.ticked = now
-	s.d.pipe.engine.Expire(now)
-	if s.d.store != nil {
-		s.d.store.Retry()
+	d, ctx := s.d, context.Background()
+	d.pipe.engine.Expire(now)
+	d.pipe.settle(ctx, d.pipe.engine.Release(now), nil)
+	if d.store != nil {
+		d.store.Retry()
+		select {
+		case <-d.store.Opened():
+			d.recall(ctx, now)
+		default:
+		}
 	}
-	if now.Sub(s.d.guarded).Abs() < guardsEvery {
+	if now.Sub(d.guarded).Abs() < guardsEvery {
 		return
 	}
-	s.d.guarded = now
-	guards, err := s.d.guardsOf(s.d.law.config)
+	d.guarded = now
+	guards, err := d.guardsOf(d.law.config)
 	if err != nil {
-		s.d.log.Error("renew guards; the old ones hold", "err", err)
+		d.log.Error("renew guards; the old ones hold", "err", err)
 		return
 	}
-	s.d.pipe.settle(context.WithoutCancel(ctx), s.d.pipe.engine.SetGuards(guards, now), nil)
+	d.pipe.settle(ctx, d.pipe.engine.SetGuards(guards, now), nil)
 }
+
+// Held is how many bans a ceiling holds back.
+func (s *Stage) Held() int { return len(s.d.pipe.engine.Held()) }
 
 // Counts tells what became of the lines of all sources that were read; a source's own
 // counts come before them, see ingest.Balance.
