@@ -54,7 +54,14 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 		return err
 	}
 	if d, ok := s.r.(interface{ SetReadDeadline(time.Time) error }); ok {
-		defer context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Unix(1, 0)) })()
+		_ = d.SetReadDeadline(time.Time{}) // of a run before
+		woken := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() { defer close(woken); _ = d.SetReadDeadline(time.Unix(1, 0)) })
+		defer func() {
+			if !stop() {
+				<-woken // so that it does not wake a run that comes after
+			}
+		}()
 	}
 	for ctx.Err() == nil {
 		e, _, ok := sc.Next()
