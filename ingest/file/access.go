@@ -43,9 +43,8 @@ func (s *Source) diagnose() {
 	var problems []string
 	remedy := "the files are read as soon as they are there; correct path in the configuration if they never will be"
 	for _, a := range s.ailments {
-		var path *fs.PathError
 		reason := a.err
-		if errors.As(reason, &path) {
+		if path, ok := errors.AsType[*fs.PathError](reason); ok {
 			reason = path.Err
 		}
 		switch {

@@ -49,7 +49,7 @@ func TestNoPermission(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "a.log: permission denied") {
 			t.Errorf("trouble: %v", err)
 		}
-		if hint, ok := err.(interface{ Hint() string }); !ok || !strings.Contains(hint.Hint(), "as root") { //nolint:errorlint // this type
+		if hint, ok := err.(interface{ Hint() string }); !ok || !strings.Contains(hint.Hint(), "as root") {
 			t.Errorf("no hint: %v", err)
 		}
 		r.step()
@@ -166,7 +166,7 @@ func TestWriters(t *testing.T) {
 		{"sticky/missing", "sticky everybody"},
 	} {
 		var paths, got []string
-		for _, p := range strings.Fields(c.paths) {
+		for p := range strings.FieldsSeq(c.paths) {
 			paths = append(paths, r.path(p))
 		}
 		for _, w := range Writers(paths) {

@@ -136,10 +136,13 @@ func TestCompressedIsNeverRead(t *testing.T) {
 	r.write("a", "")
 	r.start(nil)
 	r.write("a.1.gz", "plain text, but the name says enough\n")
-	r.write("a-packed", "\x1f\x8b\x08 the beginning says enough\n")
+	r.write("a-20261123", "\x1f\x8b\x08 the beginning says enough\n")
 	r.want()
-	r.write("a-packed", "more\n")
+	r.write("a-20261123", "more\n")
 	r.want()
+	// A client may have written the first line of a log.
+	r.write("access", "\x1f\x8b\x08\nlog\n")
+	r.want("\x1f\x8b\x08", "log")
 }
 
 // TestTime holds that lines which were written while nobody looked have the time

@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *Source) turn(ctx context.Context, t *tail) (more bool) {
 	t.size, t.mtime = st.size, st.mtime
 	n, err := t.f.ReadAt(s.buf, t.offset)
 	if n == 0 {
-		if err != nil && err != io.EOF { //nolint:errorlint // ReadAt returns it as it is
+		if err != nil && !errors.Is(err, io.EOF) {
 			s.ail(t.base, err)
 		}
 		t.looked, t.pending = now, 0

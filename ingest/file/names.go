@@ -124,6 +124,18 @@ func rotated(base, name string) bool {
 	return ok && counter(rest)
 }
 
+// aged says that path has a name that a rotation gives.
+func aged(path string) bool {
+	name := filepath.Base(path)
+	ext := filepath.Ext(name)
+	for i, c := range name {
+		if strings.ContainsRune(".-_~", c) && (counter(name[i:]) || counter(strings.TrimSuffix(name[i:], ext))) {
+			return true
+		}
+	}
+	return false
+}
+
 // originated says that path is what a rotation makes of one of the logs.
 func originated(path string, logs map[string]bool) bool {
 	dir, name := filepath.Split(path)

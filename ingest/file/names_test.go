@@ -19,6 +19,9 @@ func TestRotated(t *testing.T) {
 		if got := rotated("app.log", name); got != want {
 			t.Errorf("%s: %v", name, got)
 		}
+		if got := aged("/d.1/" + name); got != want && name != "b.log.1" && name != "app.log.1.gz" {
+			t.Errorf("%s aged: %v", name, got)
+		}
 		if got := originated("/d/"+name, map[string]bool{"/d/app.log": true, "/e/app": true}); got != want {
 			t.Errorf("%s originated: %v", name, got)
 		}

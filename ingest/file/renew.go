@@ -6,15 +6,12 @@ import (
 	"time"
 )
 
-var (
-	errCopy    = errors.New("a copy of a file that is followed")
-	errTooMany = errors.New("too many files")
-)
+var errTooMany = errors.New("too many files")
 
 // admit decides of a file of which nothing was read whether it is read, now that
 // it begins with chunk: not if it is compressed, or a copy of another.
 func (s *Source) admit(t *tail, chunk []byte) bool {
-	if packed(chunk) {
+	if aged(t.base) && packed(chunk) { // a client may write the first line of a log
 		t.packed, t.fresh = true, false
 		return false
 	}

@@ -52,7 +52,7 @@ func statx(dir int, path string, flags int) (stat, error) {
 	var x unix.Statx_t
 	for {
 		err := unix.Statx(dir, path, flags, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &x)
-		if err == unix.EINTR { //nolint:errorlint // a system call's error is what it is
+		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -67,7 +68,7 @@ func openTail(path string) (*tail, stat, error) {
 func (t *tail) begin(n int) ([]byte, error) {
 	b := make([]byte, n)
 	n, err := t.f.ReadAt(b, 0)
-	if err == io.EOF { //nolint:errorlint // ReadAt returns it as it is
+	if err == io.EOF {
 		err = nil
 	}
 	return b[:n], err
@@ -184,7 +185,7 @@ func (t *tail) toEnd() error {
 	t.size, t.mtime = st.size, st.mtime
 	last := make([]byte, min(st.size, lastLine))
 	n, err := t.f.ReadAt(last, st.size-int64(len(last)))
-	if err != nil && err != io.EOF { //nolint:errorlint // ReadAt returns it as it is
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	last = last[:n]
@@ -199,7 +200,7 @@ func (t *tail) toEnd() error {
 // not append goes on where it was, and the file system puts nothing before it.
 func (t *tail) afterHole() bool {
 	at, err := unix.Seek(int(t.f.Fd()), t.offset, unix.SEEK_DATA)
-	if err == unix.ENXIO { //nolint:errorlint // a system call's error is what it is
+	if err == unix.ENXIO {
 		at = t.size
 	} else if err != nil {
 		return false
