@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"bailiff/decide"
+	"bailiff/ingest"
 	"bailiff/rules/tomlkeys"
 )
 
@@ -45,9 +46,11 @@ type Config struct {
 	// NeverBan are the operator's guards.
 	NeverBan NeverBan
 
-	Journald   Journald
-	Syslog     []Syslog
-	Files      []File
+	Journald Journald
+	Syslog   []Syslog
+	Files    []File
+	// Origins are the senders that have a name.
+	Origins    []ingest.Origin
 	Escalation decide.Escalation
 	Ceiling    decide.Ceiling
 	// BanTime is that of [defaults], which operators' bans without a jail and
@@ -81,12 +84,20 @@ func (s Set) String() string { return "@" + s.Family + " " + s.Table + "/" + s.N
 
 // Journald is the journal as a source.
 type Journald struct {
+	Feed
+
 	Enabled bool
 	Dir     string // empty: the system's journal
 }
 
 // Syslog is one listener.
 type Syslog struct {
+	Feed
+
+	// Name is the name of the source; empty means Listen.
+	Name string
+	// Identifier is that of lines that carry none.
+	Identifier string
 	// Scheme is udp, tcp or unixgram. Addr is set for the first two, Path for
 	// the last.
 	Scheme string
@@ -98,9 +109,9 @@ type Syslog struct {
 	// AllowFrom are the senders that a listener off loopback takes lines
 	// from.
 	AllowFrom []netip.Prefix
-	// Trust is what the key path says: "protected" or "open" for UDP off
+	// Wire is what the key path says: "protected" or "open" for UDP off
 	// loopback, and empty where that is no question.
-	Trust string
+	Wire string
 	// MaxSkew is how far the stamp of a line may be from the time of its
 	// arrival to be believed.
 	MaxSkew time.Duration

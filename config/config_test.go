@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bailiff/decide"
+	"bailiff/ingest"
 )
 
 var update = flag.Bool("update", false, "rewrite the # want: lines of testdata/bad")
@@ -110,22 +111,22 @@ func TestDefault(t *testing.T) {
 			{Enabled: true, Jail: decide.Jail{
 				Name: "others", Packs: []string{Others},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3, MinTrust: ingest.TrustLow,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx", Packs: []string{"asterisk"},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3, MinTrust: ingest.TrustLow,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "pbx-slow", Packs: []string{"asterisk"},
 				MaxRetry: 20, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3, MinTrust: ingest.TrustLow,
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "sshd", Packs: []string{"sshd"},
 				MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3,
+				Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3, MinTrust: ingest.TrustLow,
 			}},
 		},
 	}
@@ -154,7 +155,7 @@ func TestDesign(t *testing.T) {
 		{
 			Scheme: "udp", Addr: netip.MustParseAddrPort("198.51.100.2:514"),
 			AllowFrom: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32")},
-			Trust:     "protected", MaxSkew: 5 * time.Second,
+			Wire:      "protected", MaxSkew: 5 * time.Second,
 		},
 	}
 	pbx, slow, sshd := want.Jails[1], want.Jails[2], want.Jails[3]
@@ -176,18 +177,23 @@ func TestEverything(t *testing.T) {
 			},
 			Sets: []Set{{"ip6", "table", "set"}},
 		},
-		Journald: Journald{Dir: "/var/log/journal/remote"},
+		Journald: Journald{Dir: "/var/log/journal/remote", Feed: Feed{Packs: []string{"a"}}},
+		Origins: []ingest.Origin{
+			{Name: "office", From: []netip.Prefix{prefix("198.51.100.0/24"), prefix("2001:db8::7/128")}, Trust: trust(ingest.TrustLow)},
+			{Name: "pbx", From: []netip.Prefix{prefix("198.51.100.7/32")}, Certificates: []string{"pbx.example.com"}, Hosts: []string{"pbx"}},
+		},
 		Syslog: []Syslog{
 			{
 				Scheme: "tcp", Addr: netip.MustParseAddrPort("[2001:db8::1]:601"),
 				AllowFrom: []netip.Prefix{prefix("2001:db8::/64")}, MaxSkew: time.Minute,
 			},
 			{
-				Scheme: "udp", Addr: netip.MustParseAddrPort("0.0.0.0:514"), Trust: "open",
+				Scheme: "udp", Addr: netip.MustParseAddrPort("0.0.0.0:514"), Wire: "open",
+				Identifier: "audiocodes", Feed: Feed{Packs: []string{"a", "b"}, Trust: trust(ingest.TrustNormal)},
 				AllowFrom: []netip.Prefix{prefix("0.0.0.0/0")}, MaxSkew: 5 * time.Second,
 			},
 			{
-				Scheme: "unixgram", Path: "/run/b/log", AllowUID: []int{0, 12345},
+				Name: "local", Scheme: "unixgram", Path: "/run/b/log", AllowUID: []int{0, 12345},
 				MaxSkew: 5 * time.Second,
 			},
 		},
@@ -209,12 +215,12 @@ func TestEverything(t *testing.T) {
 				Name: "z", Packs: []string{"a", "b"}, MaxRetry: 3, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: Forever,
 				Ports:   []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "udp", Port: 5060}},
 				Verdict: decide.Reject, Simulate: true, Prefix4: 24, Prefix6: 56,
-				Spoofable: decide.SpoofableFull, SpoofableBan: time.Minute, KnownGoodFactor: 2, RepeatMaxRetry: 2, Promote4: true, Distinct: 2, Canaries: []string{"1000", "admin"},
+				Spoofable: decide.SpoofableFull, SpoofableBan: time.Minute, Sources: []string{"office", "udp://0.0.0.0:514"}, MinTrust: ingest.TrustHigh, KnownGoodFactor: 2, RepeatMaxRetry: 2, Promote4: true, Distinct: 2, Canaries: []string{"1000", "admin"},
 			}},
 			{Enabled: true, Jail: decide.Jail{
 				Name: "A_1", Packs: []string{"c"},
 				MaxRetry: 3, MaxChallenges: 7, FindTime: time.Hour, BanTime: banTime,
-				GroupBy: decide.ByPrefix, Prefix4: 16, Prefix6: 48, SpoofableBan: time.Minute, KnownGoodFactor: 1, PromoteAfter: 3,
+				GroupBy: decide.ByPrefix, Prefix4: 16, Prefix6: 48, SpoofableBan: time.Minute, KnownGoodFactor: 1, PromoteAfter: 3, MinTrust: ingest.TrustLow,
 			}},
 		},
 	}
@@ -222,6 +228,8 @@ func TestEverything(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+func trust(t ingest.Trust) *ingest.Trust { return &t }
 
 func TestListen(t *testing.T) {
 	var got []string
@@ -278,7 +286,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 	const unknown = "qqqqqqqqqqqqqq = 1\n"
 	_, err = Parse("f", []byte(unknown+"[source]\n"+unknown+"[source.journald]\n"+unknown+
-		"[[source.syslog]]\n"+unknown+"[defaults]\n"+unknown+"[escalation]\n"+unknown+"[jail.x]\n"+unknown))
+		"[[source.syslog]]\n"+unknown+"[defaults]\n"+unknown+"[escalation]\n"+unknown+"[origin.x]\n"+unknown+"[jail.x]\n"+unknown))
 	var errs Errors
 	if !errors.As(err, &errs) {
 		t.Fatal(err)
@@ -300,7 +308,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 			}
 		}
 	}
-	if tables != 7 {
-		t.Errorf("%d tables list their keys, want 7:\n%v", tables, err)
+	if tables != 8 {
+		t.Errorf("%d tables list their keys, want 8:\n%v", tables, err)
 	}
 }

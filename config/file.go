@@ -11,6 +11,8 @@ import (
 
 // File is a source of log files.
 type File struct {
+	Feed
+
 	// Name is the name of the source, which positions are found by.
 	Name string
 	// Paths are paths or globs.
@@ -68,9 +70,8 @@ func logFile(t *table) (f File, ok bool) {
 		}
 		t.fail(t.key("format"), "", "must be %s; it is %q", strings.Join(names, " or "), f.Format)
 	}
-	if t.string("identifier", &f.Identifier) && (f.Identifier == "" || strings.ContainsAny(f.Identifier, " \t\n:[]")) {
-		t.fail(t.key("identifier"), `write the name of the program: "asterisk"`, "%q is no identifier", f.Identifier)
-	}
+	t.identifier(&f.Identifier)
+	t.feed(&f.Feed)
 	t.bool("from_start", &f.FromStart)
 	if f.Name == "" && len(f.Paths) > 0 {
 		f.Name = f.Paths[0]
@@ -84,5 +85,8 @@ func (f *File) Options() file.Options {
 	opts.Name, opts.Paths = f.Name, f.Paths
 	opts.Format, opts.Identifier = stream.Format(f.Format), f.Identifier
 	opts.FromStart = f.FromStart
+	if f.Trust != nil {
+		opts.Trust = *f.Trust
+	}
 	return opts
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,15 +39,8 @@ func jails(t *table, base Jail) []Jail {
 	if !t.has("jail") {
 		all.values = builtinJails()
 	}
-	names := make([]string, 0, len(all.values))
-	for name := range all.values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	slices.SortStableFunc(names, func(a, b string) int { return t.lines[all.key(a)] - t.lines[all.key(b)] })
-
 	var jails []Jail
-	for _, name := range names {
+	for _, name := range all.names() {
 		if jail := all.sub(name); jail.values != nil {
 			jails = append(jails, base.named(name, jail))
 		}
@@ -101,6 +95,7 @@ func (j Jail) named(name string, t *table) Jail {
 	})
 	choice(t, "verdict", []string{"drop", "reject"}, &j.Verdict)
 	j.group(t)
+	j.hears(t)
 	t.done()
 	return j
 }
@@ -133,6 +128,37 @@ func (j *Jail) group(t *table) {
 		}
 		j.Canaries = append(j.Canaries, account)
 	})
+}
+
+// hears reads whose word counts.
+func (j *Jail) hears(t *table) {
+	if there := t.each("sources", false, func(_, name string) { j.Sources = append(j.Sources, name) }); there && len(j.Sources) == 0 {
+		t.fail(t.key("sources"), "leave it out for all sources", "is empty: the jail would hear nobody")
+	}
+	if trust := t.trusted("min_trust"); trust != nil {
+		j.MinTrust = *trust
+	}
+}
+
+// known checks the sources that jails name.
+func (c *Config) known(r *reader) {
+	names := []string{c.Journald.Name()}
+	for i := range c.Syslog {
+		names = append(names, c.Syslog[i].source())
+	}
+	for i := range c.Files {
+		names = append(names, c.Files[i].Name)
+	}
+	for i := range c.Origins {
+		names = append(names, c.Origins[i].Name)
+	}
+	for _, j := range c.Jails {
+		for i, name := range j.Sources {
+			if !slices.Contains(names, name) {
+				r.fail(fmt.Sprintf("jail.%s.sources[%d]", j.Name, i), "the sources and origins are: "+strings.Join(names, ", "), "there is no source and no origin %q", name)
+			}
+		}
+	}
 }
 
 // classes reads what the jail makes of evidence that somebody else could have

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -50,16 +51,23 @@ func (c *Config) Decide() decide.Options {
 // to read back and the reader's command are the caller's to set.
 func (c *Config) Journal() journald.Options {
 	opts := journald.DefaultOptions()
-	opts.Dir = c.Journald.Dir
+	opts.Dir, opts.Trust = c.Journald.Dir, c.Journald.Trust
 	return opts
 }
+
+// Name returns the name of the source.
+func (j *Journald) Name() string { return journald.DefaultOptions().Name }
+
+// source returns the name of the source.
+func (s *Syslog) source() string { return cmp.Or(s.Name, s.Listen()) }
 
 // Options returns the options of the listener.
 func (s *Syslog) Options() syslog.Options {
 	opts := syslog.DefaultOptions()
-	opts.Listen = s.Listen()
+	opts.Name, opts.Listen = s.Name, s.Listen()
+	opts.Identifier, opts.Trust = s.Identifier, s.Trust
 	opts.AllowUID, opts.AllowFrom = s.AllowUID, s.AllowFrom
-	opts.Path = s.Trust
+	opts.Path = s.Wire
 	opts.MaxSkew = s.MaxSkew
 	return opts
 }

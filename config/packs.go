@@ -60,6 +60,13 @@ func (c *Config) Resolve(packs, common []string) (*Config, error) {
 			}
 		}
 	}
+	for key, feed := range c.feeds() {
+		for i, pack := range feed.Packs {
+			if !slices.Contains(packs, pack) {
+				missing(pack, key+".packs", key+".packs["+strconv.Itoa(i)+"]")
+			}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Units)) {
 		if key := tomlkeys.Join("pack", name); !slices.Contains(packs, name) {
 			missing(name, key, key)

@@ -34,6 +34,7 @@ func (r *reader) config(values map[string]any) *Config {
 	c.Syslog = listeners(source)
 	c.Files = files(source)
 	source.done()
+	c.Origins = origins(t.sub("origin"))
 
 	c.KnownFor = decide.DefaultOptions().KnownFor
 	t.duration("known_good_for", 0, &c.KnownFor)
@@ -42,6 +43,7 @@ func (r *reader) config(values map[string]any) *Config {
 	base := defaults(t)
 	c.BanTime = base.BanTime
 	c.Jails = jails(t, base)
+	c.known(t.reader)
 	c.Units = homes(t.sub("pack"))
 	t.done()
 	return c

@@ -21,6 +21,7 @@ func journal(t *table) Journald {
 	j := Journald{Enabled: true}
 	t.bool("enabled", &j.Enabled)
 	t.absolute("dir", &j.Dir)
+	t.feed(&j.Feed)
 	t.done()
 	return j
 }
@@ -53,6 +54,12 @@ func listener(t *table) (l Syslog, ok bool) {
 	defer t.done()
 	before := len(t.errors)
 	l.MaxSkew = 5 * time.Second
+	if t.string("name", &l.Name) && strings.TrimSpace(l.Name) == "" {
+		t.fail(t.key("name"), "", "is empty")
+		l.Name = ""
+	}
+	t.identifier(&l.Identifier)
+	t.feed(&l.Feed)
 	t.duration("max_skew", 0, &l.MaxSkew)
 	if l.MaxSkew == Forever {
 		t.fail(t.key("max_skew"), "", "must not be \"forever\"")
@@ -73,8 +80,8 @@ func listener(t *table) (l Syslog, ok bool) {
 		}
 		l.AllowFrom = append(l.AllowFrom, p)
 	})
-	if t.string("path", &l.Trust) && l.Trust != syslog.PathProtected && l.Trust != syslog.PathOpen {
-		t.fail(t.key("path"), "", "must be %q or %q; it is %q", syslog.PathProtected, syslog.PathOpen, l.Trust)
+	if t.string("path", &l.Wire) && l.Wire != syslog.PathProtected && l.Wire != syslog.PathOpen {
+		t.fail(t.key("path"), "", "must be %q or %q; it is %q", syslog.PathProtected, syslog.PathOpen, l.Wire)
 	}
 	var url string
 	if !t.string("listen", &url) {

@@ -43,6 +43,13 @@ func (r *reader) table(path string, values map[string]any) *table {
 // key returns the path of a key of the table.
 func (t *table) key(name string) string { return tomlkeys.Join(t.path, name) }
 
+// names returns the keys of the table in the order of the file.
+func (t *table) names() []string {
+	names := slices.Sorted(maps.Keys(t.values))
+	slices.SortStableFunc(names, func(a, b string) int { return t.lines[t.key(a)] - t.lines[t.key(b)] })
+	return names
+}
+
 // has says whether the file sets the key.
 func (t *table) has(name string) bool {
 	_, ok := t.values[name]

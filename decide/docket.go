@@ -16,9 +16,10 @@ type docket struct {
 	watches map[key]*watch
 	// over has the ends of the last bans of peers where a ban is not of a
 	// window's key: what is stamped up to then counts in no window.
-	over  map[netip.Prefix]sentenced
-	aired int64 // when what is old of it was last thrown out
-	rows  [rowCount]row
+	over    map[netip.Prefix]sentenced
+	aired   int64 // when what is old of it was last thrown out
+	rows    [rowCount]row
+	unheard uint64 // matches of senders that the jail does not count
 }
 
 // sentenced is until when the last bans of a peer last: one on proven evidence, and

@@ -141,6 +141,10 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 	over := e.during(peer, m.Time) // before a jail of this match bans it
 	for _, d := range e.packs[m.Rule.Pack] {
 		e.stats.Observed++
+		if !d.hears(m) {
+			d.unheard++
+			continue
+		}
 		k, ok := e.keyOf(d, peer, m)
 		if !ok {
 			continue
@@ -158,6 +162,21 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 		}
 	}
 	return out
+}
+
+// hears says whether the jail counts what the sender of a match says.
+func (j *Jail) hears(m *rules.Match) bool {
+	return m.Trust >= j.MinTrust &&
+		(len(j.Sources) == 0 || slices.Contains(j.Sources, m.Source) || slices.Contains(j.Sources, m.Origin))
+}
+
+// Unheard returns how many matches each jail did not count because of their sender.
+func (e *Engine) Unheard() map[string]uint64 {
+	n := map[string]uint64{}
+	for _, d := range e.dockets {
+		n[d.Name] = d.unheard
+	}
+	return n
 }
 
 // doubts says that a third party could have made the match, and that the jail

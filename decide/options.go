@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"bailiff/ingest"
 )
 
 // Forever is the ban time of bans that end only when they are lifted.
@@ -38,6 +40,10 @@ type Jail struct {
 	// Ports limits the bans; empty means all traffic.
 	Ports   []Port
 	Verdict Verdict
+	// Sources are the sources and origins whose matches count; none means all.
+	// MinTrust is how far an origin must be trusted.
+	Sources  []string
+	MinTrust ingest.Trust
 	// Simulate decides and records, and enforces nothing.
 	Simulate bool
 	// GroupBy says whose attempts add up, and who is banned.
@@ -123,7 +129,7 @@ func DefaultOptions() Options {
 // challenges in ten minutes.
 func DefaultJail(name string, packs ...string) Jail {
 	return Jail{Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3}
+		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3, MinTrust: ingest.TrustLow}
 }
 
 // Validate reports everything that cannot work, naming jail and key.

@@ -9,6 +9,8 @@ package rules
 import (
 	"net/netip"
 	"time"
+
+	"bailiff/ingest"
 )
 
 // Event says what a matched line means.
@@ -112,9 +114,9 @@ type Match struct {
 	Count int
 	// Time is the entry's time, Received when bailiff read it.
 	Time, Received time.Time
-	// Source names the source; Origin the sender within it (the socket
-	// peer's address), empty for the journal. One log that arrives by two
-	// ways differs in these two.
+	// Source names the source; Origin the sender within it (see
+	// ingest.Entry.Origin), empty for this machine's journal. One log that
+	// arrives by two ways differs in these two.
 	Source, Origin string
 	// Host is the host label of the line.
 	Host string
@@ -122,8 +124,9 @@ type Match struct {
 	// where they are no part of it, capped at MaxEvidence bytes and raw: whoever
 	// prints it escapes it.
 	Line string
-	// Spoofable is the entry's.
+	// Spoofable and Trust are the entry's.
 	Spoofable bool
+	Trust     ingest.Trust
 }
 
 // Evidence is the class of the match: the weaker of the rule's and that of the

@@ -344,9 +344,9 @@ func (v *verdict) match(e *ingest.Entry, f *fields) Match {
 	r := v.form.rule
 	m := Match{
 		Rule: r.Rule, Event: r.Event, Count: max(1, e.Repeat),
-		Time: e.Time, Received: e.Received, Source: e.Source, Spoofable: e.Spoofable,
+		Time: e.Time, Received: e.Received, Source: e.Source, Origin: e.Origin, Spoofable: e.Spoofable, Trust: e.Trust,
 	}
-	if e.Peer.IsValid() {
+	if m.Origin == "" && e.Peer.IsValid() {
 		m.Origin = e.Peer.Addr().String()
 	}
 	switch {

@@ -41,6 +41,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"bailiff/ingest"
 )
 
 // Options configures a Source. The zero value is not valid; start from
@@ -56,6 +58,11 @@ type Options struct {
 	// journal of this machine. Its entries are vouched for like those of the
 	// system journal, so it must be one that only journald writes to.
 	Dir string
+	// Origins names the machines whose journals are in Dir; nil names none.
+	Origins *ingest.Origins
+	// Trust takes the place of the trust in the system journal, TrustHigh, or
+	// in those of Dir, TrustNormal; nil leaves that.
+	Trust *ingest.Trust
 	// Cursor resumes behind the entry that carried it. Empty means a first
 	// start.
 	Cursor []byte

@@ -24,6 +24,9 @@ type Source struct {
 	fields  values
 	cursor  []byte       // of the last entry dealt with
 	entry   ingest.Entry // reused for every call of the handler
+	signs   *ingest.Signs
+	host    []byte      // whose sign it is, in collected journals:
+	origin  ingest.Sign // the one of the last entry
 
 	lines                     ingest.Ledger
 	page                      *ingest.Page // written by Run alone
@@ -50,6 +53,12 @@ func New(opts Options) (*Source, error) {
 		asked:  asked{names: union(nil, opts.Fields)},
 		cursor: append([]byte(nil), opts.Cursor...),
 	}
+	earned := ingest.TrustHigh
+	if opts.Dir != "" {
+		earned = ingest.TrustNormal
+	}
+	s.signs = ingest.NewSigns(opts.Origins, earned, opts.Trust)
+	s.origin = s.signs.Named(nil, "")
 	s.page = s.lines.Page()
 	return s, nil
 }
@@ -152,6 +161,7 @@ func (s *Source) record(r *record) error {
 	if s.fields.values = r.values; s.fields.some() {
 		s.entry.Fields = &s.fields
 	}
+	s.sign()
 	s.entry.SetMessage(r.message)
 	s.entry.Length = max(s.entry.Length, r.length)
 	s.page.Entry(&s.entry)
@@ -160,6 +170,16 @@ func (s *Source) record(r *record) error {
 	s.page.Add(ingest.Delivered)
 	s.delivered.Add(1)
 	return nil
+}
+
+// sign says whose entry it is and how far that is known. In collected journals that is
+// the machine's own word.
+func (s *Source) sign() {
+	if s.opts.Dir != "" && (s.origin.Origin == "" || string(s.host) != string(s.entry.Host)) {
+		s.host = append(s.host[:0], s.entry.Host...)
+		s.origin = s.signs.Named(s.opts.Origins.Host(s.host), string(s.host))
+	}
+	s.entry.Origin, s.entry.Trust = s.origin.Origin, s.origin.Trust
 }
 
 // gap accounts for entries that were removed before they were read.

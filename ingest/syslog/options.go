@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bailiff/ingest"
 )
 
 // The values of Options.Path.
@@ -43,6 +45,13 @@ type Options struct {
 	// Path is PathProtected or PathOpen. It is required for UDP off loopback
 	// and refused elsewhere.
 	Path string
+	// Identifier is the identifier of lines that carry none.
+	Identifier string
+	// Origins names senders; nil names none.
+	Origins *ingest.Origins
+	// Trust takes the place of the trust that the transport earns; nil leaves
+	// that.
+	Trust *ingest.Trust
 	// MaxSkew is how far a precise stamp may be from our clock to be
 	// believed; beyond it a line happened when it was received.
 	MaxSkew time.Duration
@@ -108,6 +117,19 @@ func (o Options) Validate() error {
 		complain("max_conns is %d: at least 1", o.MaxConns)
 	}
 	return errors.Join(errs...)
+}
+
+// earned is the trust that the transport earns: the kernel names the sender on a
+// unix socket, and over an open path anybody could send in anybody's name.
+func (o *Options) earned(ep endpoint) ingest.Trust {
+	switch {
+	case ep.network == "unixgram":
+		return ingest.TrustHigh
+	case o.Path == PathOpen:
+		return ingest.TrustLow
+	default:
+		return ingest.TrustNormal
+	}
 }
 
 // endpoint is a parsed Listen.

@@ -40,6 +40,7 @@ type Listener struct {
 	opts Options
 	ep   endpoint
 	log  *slog.Logger
+	sign *ingest.Signs
 	n    tally
 
 	mu   sync.Mutex
@@ -79,7 +80,7 @@ func New(opts Options) (*Listener, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Listener{opts: opts, ep: ep, log: log.With("source", opts.Name)}, nil
+	return &Listener{opts: opts, ep: ep, log: log.With("source", opts.Name), sign: ingest.NewSigns(opts.Origins, opts.earned(ep), opts.Trust)}, nil
 }
 
 // unmapPrefix turns ::ffff:192.0.2.0/120 into 192.0.2.0/24.

@@ -102,7 +102,7 @@ func (l *Listener) serveConn(ctx context.Context, conn *net.TCPConn, peer netip.
 
 	w := newWorker(l, h)
 	defer w.close()
-	w.entry.Peer = peer
+	w.from(peer)
 	in := newFrames(&drainingReader{conn: conn, drain: drain{conn: conn}})
 	for {
 		frame, fate := in.next()

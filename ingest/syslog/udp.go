@@ -110,7 +110,7 @@ func (s *udpSocket) serve(ctx context.Context, h ingest.Handler) error {
 		case n == 0:
 			w.page.Add(ingest.MalformedEmpty)
 		default:
-			w.entry.Peer = peer
+			w.from(peer)
 			w.deliver(buf[:n], false)
 		}
 	}

@@ -123,7 +123,7 @@ func (s *unixgramSocket) serve(ctx context.Context, h ingest.Handler) error {
 		case n == 0:
 			w.page.Add(ingest.MalformedEmpty)
 		default:
-			w.entry.UID, w.entry.PID = uid, pid
+			w.of(uid, pid)
 			w.deliver(buf[:n], flags&unix.MSG_TRUNC != 0)
 		}
 	}

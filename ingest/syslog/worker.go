@@ -2,7 +2,9 @@ package syslog
 
 import (
 	"errors"
+	"net/netip"
 	"os"
+	"strconv"
 	"time"
 
 	"bailiff/ingest"
@@ -16,6 +18,27 @@ type worker struct {
 	h      ingest.Handler
 	parser Parser
 	entry  ingest.Entry
+
+	identifier []byte // a copy of Options.Identifier that handlers may not spoil
+	uid        int    // whose origin the entry has; -1: nobody's
+}
+
+// from says that the next lines are of a network peer.
+func (w *worker) from(peer netip.AddrPort) {
+	if w.entry.Peer.Addr() != peer.Addr() || w.entry.Origin == "" {
+		s := w.l.sign.Of(peer.Addr())
+		w.entry.Origin, w.entry.Trust = s.Origin, s.Trust
+	}
+	w.entry.Peer = peer
+}
+
+// of says that the next line is of a process of this machine, as the kernel says.
+func (w *worker) of(uid, pid int) {
+	if w.uid != uid || w.entry.Origin == "" {
+		s := w.l.sign.Named(nil, "uid "+strconv.Itoa(uid))
+		w.entry.Origin, w.entry.Trust, w.uid = s.Origin, s.Trust, uid
+	}
+	w.entry.UID, w.entry.PID = uid, pid
 }
 
 func newWorker(l *Listener, h ingest.Handler) *worker {
@@ -29,6 +52,10 @@ func (w *worker) close() { w.l.n.lines.Close(w.page) }
 func (w *worker) deliver(line []byte, cut bool) {
 	e := &w.entry
 	header := w.parser.Parse(line, e)
+	if len(e.Identifier) == 0 && w.l.opts.Identifier != "" {
+		w.identifier = append(w.identifier[:0], w.l.opts.Identifier...)
+		e.Identifier = w.identifier
+	}
 	e.Truncated = e.Truncated || cut
 	e.Received = w.l.opts.Now()
 	e.Time = header.Stamp.trusted(e.Received, w.l.opts.MaxSkew)

@@ -140,6 +140,9 @@ type Jail struct {
 	Bans   uint64 `json:"bans"`
 	Lifts  uint64 `json:"lifts"`
 	Alarms uint64 `json:"alarms"`
+	// Unheard matches were not counted because of their sender (sources,
+	// min_trust).
+	Unheard uint64 `json:"unheard,omitempty"`
 }
 
 // Firewall is the state of the enforcer.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unsafe"
@@ -19,6 +20,7 @@ type account struct {
 	pages  [8]*ingest.Page
 	judged *ingest.Page
 	queued atomic.Int64 // lines with matches that wait for the judge, or for room
+	packs  []string     // which the source may feed; nil: all
 }
 
 func newAccount() *account {
@@ -44,6 +46,19 @@ var fates = [...]ingest.Fate{
 	rules.Near:      ingest.UnmatchedNear,
 	rules.Untrusted: ingest.UnmatchedUntrusted,
 	rules.Matched:   ingest.Matched,
+}
+
+// feeds leaves the matches of packs that the source may feed, and says what that
+// makes of the line.
+func (a *account) feeds(matches []rules.Match, fate ingest.Fate) ([]rules.Match, ingest.Fate) {
+	if a.packs == nil || len(matches) == 0 {
+		return matches, fate
+	}
+	matches = slices.DeleteFunc(matches, func(m rules.Match) bool { return !slices.Contains(a.packs, m.Rule.Pack) })
+	if len(matches) == 0 {
+		fate = ingest.UnmatchedPack
+	}
+	return matches, fate
 }
 
 // matched notes the matches of one line, which is about to be queued.

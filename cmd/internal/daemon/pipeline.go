@@ -103,8 +103,10 @@ func (p *pipeline) read(done <-chan struct{}, a *account) ingest.Handler {
 	var marked time.Time // of the one goroutine of a source with cursors
 	return func(e *ingest.Entry) {
 		matches, outcome := p.set.Load().Judge(nil, e)
+		fate := fates[outcome]
+		matches, fate = a.feeds(matches, fate)
 		page := a.page(e)
-		page.Add(fates[outcome])
+		page.Add(fate)
 		found := finding{matches: matches, of: a}
 		resumes := len(e.Cursor) > 0
 		if len(found.matches) == 0 && (!resumes || e.Received.Sub(marked) < markEvery) {

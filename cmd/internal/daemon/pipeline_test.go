@@ -317,3 +317,26 @@ func TestMarksAreTheNewest(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// A source that may feed some packs feeds no others, and each line is accounted for.
+func TestSourceFeedsItsPacks(t *testing.T) {
+	for _, tt := range []struct {
+		packs          []string
+		matched, other uint64
+	}{{nil, 5, 0}, {[]string{"sshd"}, 5, 0}, {[]string{"asterisk"}, 0, 5}} {
+		p, _ := newSpine(t, decide.DefaultJail("ssh", "sshd"))
+		a := newAccount()
+		a.packs = tt.packs
+		guesses(p.read(nil, a), "198.51.100.8", "", 5)
+		finish(t.Context(), p)
+		var other uint64
+		for _, c := range a.counts() {
+			if c.Name == "unmatched" && c.Reason == "pack" {
+				other = c.N
+			}
+		}
+		if total(a, "decided") != tt.matched || other != tt.other {
+			t.Errorf("%v: %d decided, %d for another pack", tt.packs, total(a, "decided"), other)
+		}
+	}
+}

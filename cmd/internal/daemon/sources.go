@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,13 @@ type desk struct {
 	account *account // what became of its lines
 }
 
-func newDesk(s ingest.Source) *desk { return &desk{source: s, account: newAccount()} }
+// newDesk returns the desk of a source that feeds the packs, or all if there are
+// none.
+func newDesk(s ingest.Source, packs ...string) *desk {
+	k := &desk{source: s, account: newAccount()}
+	k.account.packs = packs
+	return k
+}
 
 // trouble is why the source is not read, or what it cannot read of what it should.
 func (k *desk) trouble() error {
@@ -39,9 +46,14 @@ func (k *desk) trouble() error {
 // later (listen), when the firewall keeps strangers away from them.
 func (d *daemon) openSources() ([]*desk, error) {
 	c := d.opt.Config
+	origins, err := ingest.NewOrigins(slices.Clone(c.Origins)...)
+	if err != nil {
+		return nil, err
+	}
 	var desks []*desk
 	for i := range c.Syslog {
 		opt := c.Syslog[i].Options()
+		opt.Origins = origins
 		opt.Logger = d.log.With("part", "syslog")
 		if err := probe(opt); err != nil {
 			return nil, err
@@ -50,21 +62,21 @@ func (d *daemon) openSources() ([]*desk, error) {
 		if err != nil {
 			return nil, err
 		}
-		desks = append(desks, newDesk(l))
+		desks = append(desks, newDesk(l, c.Syslog[i].Packs...))
 	}
 	if c.Journald.Enabled {
-		s, err := d.openJournal()
+		s, err := d.openJournal(origins)
 		if err != nil {
 			return nil, err
 		}
-		desks = append(desks, newDesk(s))
+		desks = append(desks, newDesk(s, c.Journald.Packs...))
 	}
 	for i := range c.Files {
 		s, err := d.openFiles(i)
 		if err != nil {
 			return nil, err
 		}
-		desks = append(desks, newDesk(s))
+		desks = append(desks, newDesk(s, c.Files[i].Packs...))
 	}
 	return desks, nil
 }
@@ -104,9 +116,9 @@ func (d *daemon) closeSources() {
 
 // openJournal resumes where the record says. A first start reads back the
 // longest window, so that an attack under way is seen whole.
-func (d *daemon) openJournal() (ingest.Source, error) {
+func (d *daemon) openJournal(origins *ingest.Origins) (ingest.Source, error) {
 	opt := d.opt.Config.Journal()
-	opt.Reader = d.opt.Reader
+	opt.Reader, opt.Origins = d.opt.Reader, origins
 	opt.Logger = d.log.With("part", "journald")
 	cursor, _, err := d.store.Mark(opt.Name)
 	if err != nil {

@@ -26,7 +26,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	err := d.pipe.ask(ctx, func() {
 		e := d.pipe.engine
 		census, watched, stats = e.Census(), e.Watched(), e.Stats()
-		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched)
+		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched, e.Unheard())
 		// The judge stands still meanwhile, and so does what it has decided.
 		for _, k := range d.sources {
 			s.Sources = append(s.Sources, k.status())
@@ -82,13 +82,13 @@ func (d *daemon) packStatus() []admin.Pack {
 
 // jailStatus has a row for each jail, and one without a name for operators' bans
 // that are of none.
-func (d *daemon) jailStatus(standing, watched map[string]int) []admin.Jail {
+func (d *daemon) jailStatus(standing, watched map[string]int, unheard map[string]uint64) []admin.Jail {
 	var out []admin.Jail
 	for _, j := range append(slices.Clone(d.law.decide.Jails), decide.Jail{Packs: []string{}}) {
 		n := d.jails.of(j.Name)
 		shown := admin.Jail{
 			Name: j.Name, Packs: j.Packs, Simulate: j.Simulate, Windows: watched[j.Name],
-			Standing: standing[j.Name], Bans: n.bans.Load(), Lifts: n.lifts.Load(), Alarms: n.alarms.Load(),
+			Standing: standing[j.Name], Bans: n.bans.Load(), Lifts: n.lifts.Load(), Alarms: n.alarms.Load(), Unheard: unheard[j.Name],
 		}
 		out = append(out, shown)
 	}
