@@ -49,6 +49,7 @@ type Config struct {
 	Journald Journald
 	Syslog   []Syslog
 	Files    []File
+	Pipes    []Pipe
 	// Origins are the senders that have a name.
 	Origins    []ingest.Origin
 	Escalation decide.Escalation

@@ -204,6 +204,7 @@ func TestEverything(t *testing.T) {
 			},
 			{Name: "/var/log/auth.log", Paths: []string{"/var/log/auth.log"}, Format: "auto"},
 		},
+		Pipes: []Pipe{{Feed: Feed{Packs: []string{"a"}, Trust: trust(ingest.TrustLow)}, Name: "rsyslog", Path: "/run/b/log.fifo", Format: "ndjson", Identifier: "asterisk"}},
 		Escalation: decide.Escalation{
 			Factor: 3, Max: Forever, Jitter: 10 * time.Second, ForgetAfter: Forever, Overall: true,
 			Decay: 30 * day, ForeverAfter: 9, Multipliers: []float64{1, 2.5},

@@ -34,6 +34,9 @@ func (c *Config) feeds() map[string]*Feed {
 	for i := range c.Files {
 		all[fmt.Sprintf("source.file[%d]", i)] = &c.Files[i].Feed
 	}
+	for i := range c.Pipes {
+		all[fmt.Sprintf("source.pipe[%d]", i)] = &c.Pipes[i].Feed
+	}
 	return all
 }
 

@@ -149,6 +149,9 @@ func (c *Config) known(r *reader) {
 	for i := range c.Files {
 		names = append(names, c.Files[i].Name)
 	}
+	for i := range c.Pipes {
+		names = append(names, c.Pipes[i].Name)
+	}
 	for i := range c.Origins {
 		names = append(names, c.Origins[i].Name)
 	}

@@ -33,6 +33,7 @@ func (r *reader) config(values map[string]any) *Config {
 	c.Journald = journal(source.sub("journald"))
 	c.Syslog = listeners(source)
 	c.Files = files(source)
+	c.Pipes = pipes(source)
 	source.done()
 	c.Origins = origins(t.sub("origin"))
 

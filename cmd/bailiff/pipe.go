@@ -88,11 +88,11 @@ func (f *flags) pipe(cmd *cobra.Command, p *pipeFlags) (err error) {
 	signal.Ignore(unix.SIGPIPE)
 	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	in, err := newPipeInput(cmd.InOrStdin(), cmd.OutOrStdout())
+	var stage *daemon.Stage
+	in, err := stream.NewInput(os.Stdin, os.Stdout, func() { stage.Tick() })
 	if err != nil {
 		return err
 	}
-	defer in.Close()
 	// From the first signal on, the next one has its default effect.
 	context.AfterFunc(ctx, func() { stop(); in.Stop() })
 
@@ -110,14 +110,13 @@ func (f *flags) pipe(cmd *cobra.Command, p *pipeFlags) (err error) {
 			return err
 		}
 	}
-	stage, err := daemon.NewStage(daemon.StageOptions{
+	stage, err = daemon.NewStage(daemon.StageOptions{
 		Config: c, State: p.state, Decision: sink.decision, Logger: newLogger(cmd.ErrOrStderr(), f.json),
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.Close()) }()
-	in.idle = stage.Tick
 	if p.confirm {
 		ok := func() {
 			if _, err := io.WriteString(cmd.OutOrStdout(), "OK\n"); err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bailiff/ingest"
 )
 
 // Format says what a stream consists of.
@@ -51,6 +53,8 @@ type Options struct {
 	Format Format
 	// Identifier is the identifier of messages that carry none.
 	Identifier string
+	// Trust is how far the lines are believed.
+	Trust ingest.Trust
 	// Stamps says which stamps are believed.
 	Stamps Stamps
 	// Live says that the stream is being written: a last line without a line feed

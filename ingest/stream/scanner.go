@@ -46,7 +46,7 @@ func NewScanner(r io.Reader, opts Options) (*Scanner, error) {
 		opts:       opts,
 		identifier: []byte(opts.Identifier),
 		in:         newLines(r, opts.Live),
-		entry:      ingest.Entry{Source: opts.Name, UID: -1, PID: -1},
+		entry:      ingest.Entry{Source: opts.Name, Trust: opts.Trust, UID: -1, PID: -1},
 	}, nil
 }
 
@@ -119,7 +119,7 @@ func (s *Scanner) Line(b []byte, cut bool, received time.Time) (e *ingest.Entry,
 		s.stamp, s.minute = syslog.Stamp{}, syslog.Stamp{} // its year depends on now
 	}
 	e = &s.entry
-	*e = ingest.Entry{Source: s.opts.Name, Received: received, Time: received, UID: -1, PID: -1}
+	*e = ingest.Entry{Source: s.opts.Name, Trust: s.opts.Trust, Received: received, Time: received, UID: -1, PID: -1}
 	if !s.one(s.opts.Format, b, e) {
 		return nil, false
 	}

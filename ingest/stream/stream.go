@@ -23,7 +23,7 @@ type Source struct {
 	opts Options
 	r    io.Reader
 
-	lines ingest.Ledger
+	lines *ingest.Ledger
 	page  *ingest.Page // written by Run alone
 }
 
@@ -32,7 +32,7 @@ func New(r io.Reader, opts Options) (*Source, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, fmt.Errorf("stream source: %w", err)
 	}
-	s := &Source{opts: opts, r: r}
+	s := &Source{opts: opts, r: r, lines: new(ingest.Ledger)}
 	s.page = s.lines.Page()
 	return s, nil
 }
@@ -63,13 +63,22 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 			}
 		}()
 	}
-	for ctx.Err() == nil {
+	s.scan(sc, h, func() bool { return ctx.Err() == nil })
+	if err := sc.Err(); err != nil && !(ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded)) {
+		return fmt.Errorf("read %s: %w", s.opts.Name, err)
+	}
+	return nil
+}
+
+// scan hands out what there is, as long as on says so.
+func (s *Source) scan(sc *Scanner, h ingest.Handler, on func() bool) {
+	for on() {
 		e, _, ok := sc.Next()
 		// Malformed ones were passed over on the way to this entry.
 		s.malformed(ingest.MalformedExport, &sc.malformed.export)
 		s.malformed(ingest.MalformedJSON, &sc.malformed.json)
 		if !ok {
-			break
+			return
 		}
 		s.page.Add(ingest.Received)
 		s.page.Entry(e)
@@ -77,10 +86,6 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 		s.page.Add(ingest.Delivered)
 		sc.dealt()
 	}
-	if err := sc.Err(); err != nil && !(ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded)) {
-		return fmt.Errorf("read %s: %w", s.opts.Name, err)
-	}
-	return nil
 }
 
 // malformed counts n more entries that are none, and sets n to 0.

@@ -21,6 +21,7 @@ type account struct {
 	judged *ingest.Page
 	queued atomic.Int64 // lines with matches that wait for the judge, or for room
 	packs  []string     // which the source may feed; nil: all
+	waits  bool         // the source keeps its senders waiting, and need lose nothing
 }
 
 func newAccount() *account {

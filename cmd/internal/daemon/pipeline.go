@@ -97,8 +97,8 @@ func (t *tally) add(matches []rules.Match) {
 }
 
 // read returns the handler of one source. Where the source can resume it waits
-// for room in the queue; a network source must never wait, and loses the line. What
-// became of each is counted in a.
+// for room in the queue, or may keep its senders waiting; a network source must
+// never wait, and loses the line. What became of each is counted in a.
 func (p *pipeline) read(done <-chan struct{}, a *account) ingest.Handler {
 	var marked time.Time // of the one goroutine of a source with cursors
 	return func(e *ingest.Entry) {
@@ -114,6 +114,15 @@ func (p *pipeline) read(done <-chan struct{}, a *account) ingest.Handler {
 		}
 		p.tally.add(found.matches)
 		a.matched(page, found.matches)
+		if a.waits {
+			// Nobody reads its lines again: they are decided, also at a stop.
+			select {
+			case p.queue <- found:
+			case <-p.closed:
+				a.drop(page, &found, ingest.DroppedStopping)
+			}
+			return
+		}
 		if !resumes {
 			select {
 			case p.queue <- found:

@@ -10,6 +10,7 @@ import (
 	"bailiff/enforce/nft"
 	"bailiff/ingest"
 	"bailiff/ingest/journald"
+	"bailiff/ingest/stream"
 	"bailiff/ingest/syslog"
 )
 
@@ -77,6 +78,18 @@ func (d *daemon) openSources() ([]*desk, error) {
 			return nil, err
 		}
 		desks = append(desks, newDesk(s, c.Files[i].Packs...))
+	}
+	for i := range c.Pipes {
+		f, err := stream.NewFifo(c.Pipes[i].Options())
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Prepare(); err != nil {
+			return nil, err
+		}
+		k := newDesk(f, c.Pipes[i].Packs...)
+		k.account.waits = true
+		desks = append(desks, k)
 	}
 	return desks, nil
 }
