@@ -53,6 +53,9 @@ func (s *Source) turn(ctx context.Context, t *tail) (more bool) {
 		return false
 	}
 	chunk := s.buf[:n]
+	if s.opts.afterRead != nil {
+		s.opts.afterRead()
+	}
 	if t.fresh && !s.admit(t, chunk) {
 		return t.offset > 0
 	}

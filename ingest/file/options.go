@@ -41,10 +41,13 @@ type Options struct {
 	// name none.
 	Now func() time.Time
 
-	// polled turns notification off, and every is how often the globs are asked
-	// in any case; for tests.
+	// For tests: polled turns notification off, and every is how often the globs
+	// are asked in any case.
 	polled bool
 	every  time.Duration
+	// afterRead is called between reading a chunk and asking whether it is still
+	// of the file that was meant.
+	afterRead func()
 }
 
 // DefaultOptions returns options that tell the format by themselves.

@@ -113,6 +113,26 @@ func TestResumeAnywhere(t *testing.T) {
 	}
 }
 
+// TestResumeUnreadCopy stops a source that has seen a copy and not looked into it.
+func TestResumeUnreadCopy(t *testing.T) {
+	r := newRig(t, "a.log*")
+	text, lines := numbered(1, 100)
+	r.write("a.log", "")
+	r.start(nil)
+	r.write("a.log", text)
+	r.want(lines...)
+	r.copy("a.log", "a.log.1")
+	r.src.scan(false)
+	r.src.end()
+	r.truncate("a.log")
+	r.write("a.log", "new\n")
+	r.start(r.src.cursor)
+	r.want("new")
+	if n := r.count("gaps", "rotated away"); n != 0 {
+		t.Errorf("%d gaps", n)
+	}
+}
+
 func TestReusedNumber(t *testing.T) {
 	r := newRig(t, "a.log")
 	text, lines := numbered(1, 50)

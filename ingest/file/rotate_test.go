@@ -62,6 +62,7 @@ func TestLingerWithoutSuccessor(t *testing.T) {
 	r.do(os.Remove(r.path("a.log")))
 	r.step()
 	r.now = r.now.Add(longLinger / 2)
+	r.want()
 	old.WriteString("still\n")
 	r.want("still")
 	r.now = r.now.Add(longLinger)
@@ -144,6 +145,69 @@ func TestCopyTruncateAndLonger(t *testing.T) {
 	r.truncate("a.log")
 	r.write("a.log", text)
 	r.want(lines...)
+}
+
+// TestCopyOfTheNew is of a copy that is made before anybody saw that the log it is of
+// is another than the last.
+func TestCopyOfTheNew(t *testing.T) {
+	for _, glob := range []string{"a.log", "a.log*"} {
+		t.Run(glob, func(t *testing.T) {
+			r := newRig(t, glob)
+			r.write("a.log", "")
+			r.start(nil)
+			r.write("a.log", "1\n")
+			r.want("1")
+			r.copy("a.log", "a.log.1")
+			r.truncate("a.log")
+			r.write("a.log", "second\n")
+			r.copy("a.log", "a.log.2")
+			r.want("second")
+			r.write("a.log", "third\n")
+			r.want("third")
+			r.truncate("a.log")
+			r.write("a.log", "fourth\n")
+			r.want("fourth")
+		})
+	}
+}
+
+// TestTruncatedWhileRead truncates a log between reading from it and asking whether
+// it is still the same.
+func TestTruncatedWhileRead(t *testing.T) {
+	text, lines := numbered(1, 100)
+	for _, c := range []struct {
+		name, after string
+		copied      bool
+	}{
+		{"shorter", "new\n", true},
+		{"emptied", "", false}, // what was read is of the old content for certain
+		{"longer", strings.Repeat("new\n", 1000), true},
+	} {
+		for _, known := range []string{"", "0\n"} { // read before
+			t.Run(c.name+known, func(t *testing.T) {
+				r := newRig(t, "a.log")
+				r.write("a.log", "")
+				r.start(nil)
+				if known != "" {
+					r.write("a.log", known)
+					r.want("0")
+				}
+				r.write("a.log", text)
+				once := true
+				r.src.opts.afterRead = func() {
+					if once {
+						once = false
+						if c.copied {
+							r.copy("a.log", "a.log.1")
+						}
+						r.truncate("a.log")
+						r.write("a.log", c.after)
+					}
+				}
+				r.want(append(slices.Clone(lines), strings.Fields(c.after)...)...)
+			})
+		}
+	}
 }
 
 // TestSparse is of a writer that does not append: after truncation it goes on
