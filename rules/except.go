@@ -43,7 +43,7 @@ func (r *compiledRule) excepts(places []place, addr netip.Addr) bool {
 func (r *ruleFile) exceptions(c *compiledRule, bad func(string, error)) {
 	for _, name := range slices.Sorted(maps.Keys(r.Unless)) {
 		key, values := "unless."+name, r.Unless[name]
-		if !identifier.MatchString(name) {
+		if !isName(name) {
 			bad(key, hinted{fmt.Sprintf("%q is not the name of a placeholder", name), `write unless.NAME = "value" for <NAME:type>`})
 			continue
 		}

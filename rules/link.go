@@ -65,7 +65,7 @@ func (r *ruleFile) link(key string, names []string, c *compiledRule, g *grammar,
 	for i, name := range names {
 		kinds := r.kinds(g, name)
 		switch {
-		case !identifier.MatchString(name) || name == "addr":
+		case !isName(name) || name == "addr":
 			bad(key, hinted{fmt.Sprintf("%q is not the name of a placeholder", name), fmt.Sprintf(`write %s = "NAME" for <NAME:int>`, key)})
 			return nil
 		case slices.Contains(names[:i], name):

@@ -47,16 +47,18 @@ func Source(name string) ([]byte, bool) {
 	return data, err == nil
 }
 
-// withoutSamples leaves out what is most of a shipped pack and means nothing to a
-// daemon. None of its values has several lines of which one begins with a bracket.
+// withoutSamples leaves out the samples and comments, which are most of a shipped pack
+// and mean nothing to a daemon. None of its values has several lines of which one begins
+// with a bracket or a number sign.
 func withoutSamples(text string) string {
 	var out strings.Builder
 	sample := false
 	for line := range strings.Lines(text) {
-		if header := strings.TrimLeft(line, " "); strings.HasPrefix(header, "[") {
-			sample = strings.HasPrefix(header, "[[rule.sample]]")
+		begin := strings.TrimLeft(line, " ")
+		if strings.HasPrefix(begin, "[") {
+			sample = strings.HasPrefix(begin, "[[rule.sample]]")
 		}
-		if !sample {
+		if !sample && !strings.HasPrefix(begin, "#") {
 			out.WriteString(line)
 		}
 	}

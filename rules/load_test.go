@@ -6,8 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is left out of a shipped pack when it is loaded are its samples and nothing
-// else.
+// What is left out of a shipped pack when it is loaded are its samples and comments, and
+// nothing else.
 func TestEmbeddedIsTheWhole(t *testing.T) {
 	packs, err := Embedded()
 	if err != nil {

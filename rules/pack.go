@@ -249,8 +249,8 @@ func (f *packFile) pack(p *problems) *Pack {
 	for name, alternatives := range f.Pack.Define {
 		g.define[name] = alternatives
 	}
-	g.check(p)
 	if !p.shipped {
+		g.check(p)
 		pack.grammar = g
 	}
 	if len(f.Rule) == 0 && len(f.Pack.Disable) == 0 {
@@ -280,7 +280,7 @@ func (g *grammar) check(p *problems) {
 			_, err = parseExpression("(?:" + latin1(expr) + ")")
 		}
 		switch {
-		case !identifier.MatchString(name):
+		case !isName(name):
 			p.add(at, "", hinted{fmt.Sprintf("type %q is not a name", name), "use letters, digits and _"})
 		case builtin[name] != "" || name == "addr":
 			p.add(at, "", hinted{fmt.Sprintf("<%s> is there already", name), "choose another name"})
@@ -303,7 +303,7 @@ func (g *grammar) check(p *problems) {
 		at := "pack.define." + name
 		_, isType := g.lookup(name)
 		switch _, err := g.alternatives(name); {
-		case !identifier.MatchString(name):
+		case !isName(name):
 			p.add(at, "", hinted{fmt.Sprintf("definition %q is not a name", name), "use letters, digits and _"})
 		case isType:
 			p.add(at, "", hinted{fmt.Sprintf("<%s> is a type already", name), "choose another name"})

@@ -49,7 +49,15 @@ type piece struct {
 	name, kind string // <name:kind>
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// isName says that s may be the name of a placeholder, a type or a definition.
+func isName(s string) bool {
+	for i := range len(s) {
+		if b := s[i]; b != '_' && (b|0x20 < 'a' || 'z' < b|0x20) && (i == 0 || b < '0' || '9' < b) {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // pieces splits a pattern.
 func pieces(pattern string) ([]piece, error) {
@@ -79,7 +87,7 @@ func pieces(pattern string) ([]piece, error) {
 		if !named {
 			name, kind = "", inner
 		}
-		if !identifier.MatchString(kind) || named && !identifier.MatchString(name) {
+		if !isName(kind) || named && !isName(name) {
 			return nil, hinted{fmt.Sprintf("<%s> is no placeholder", inner), "write << for a < that is meant"}
 		}
 		if literal != "" {
