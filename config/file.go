@@ -27,18 +27,10 @@ type File struct {
 // files reads every [[source.file]].
 func files(source *table) []File {
 	var all []File
-	first := make(map[string]string) // name → path of the table that has it
 	for _, t := range source.subs("file") {
-		f, ok := logFile(t)
-		if !ok {
-			continue
+		if f, ok := logFile(t); ok {
+			all = append(all, f)
 		}
-		if other, twice := first[f.Name]; twice {
-			t.fail(t.path, "give each a name of its own: name = \"pbx\"", "line %d has a source of the name %q", t.lines[other], f.Name)
-			continue
-		}
-		first[f.Name] = t.path
-		all = append(all, f)
 	}
 	return all
 }

@@ -45,6 +45,7 @@ func (r *reader) config(values map[string]any) *Config {
 	c.BanTime = base.BanTime
 	c.Jails = jails(t, base)
 	c.known(t.reader)
+	c.apart(t.reader)
 	c.Units = homes(t.sub("pack"))
 	t.done()
 	return c
