@@ -139,6 +139,9 @@ func brief(d time.Duration) string {
 	return "0s"
 }
 
+// Brief spells a duration with its two largest units, as bans are shown.
+func Brief(d time.Duration) string { return brief(d) }
+
 // traffic spells refused traffic: "12 packets, 1.2 KiB".
 func traffic(packets, bytes uint64) string {
 	return plural(packets, "packet") + ", " + size(bytes)
@@ -157,6 +160,9 @@ func size(n uint64) string {
 }
 
 // plural spells a count and its noun.
+// Plural spells a number of things: "1 ban", "2 bans".
+func Plural[N int | uint64](n N, noun string) string { return plural(n, noun) }
+
 func plural[N int | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
