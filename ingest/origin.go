@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gaissmai/bart"
 )
@@ -22,6 +23,11 @@ type Origin struct {
 	Hosts []string
 	// Trust takes the place of what the transport earns; nil leaves that.
 	Trust *Trust
+	// Zone is that of its stamps which tell none; nil leaves that to be inferred.
+	Zone *time.Location
+	// SilentAfter is how long it may be silent before that is worth an alarm; 0
+	// is for ever.
+	SilentAfter time.Duration
 }
 
 // Origins finds the origin of a sender. It does not change, and is safe for
@@ -120,6 +126,8 @@ type Signs struct {
 type Sign struct {
 	Origin string
 	Trust  Trust
+	// Of is what the operator says of the sender, nil if nothing.
+	Of *Origin
 }
 
 // NewSigns returns the signs of a source whose transport earns a trust, unless the
@@ -154,7 +162,7 @@ func (s *Signs) Named(o *Origin, name string) Sign {
 		sign.Trust = *s.trust
 	}
 	if o != nil {
-		sign.Origin = o.Name
+		sign.Origin, sign.Of = o.Name, o
 		if o.Trust != nil {
 			sign.Trust = *o.Trust
 		}

@@ -18,7 +18,7 @@ func TestOrigins(t *testing.T) {
 	}
 	signs := NewSigns(origins, TrustNormal, nil)
 	for addr, want := range map[string]Sign{
-		"192.0.2.7": {"pbx", TrustHigh}, "192.0.2.8": {"net", TrustLow}, "198.51.100.1": {"198.51.100.1", TrustNormal},
+		"192.0.2.7": {"pbx", TrustHigh, origins.Certificate([]string{"pbx.example.com"})}, "192.0.2.8": {"net", TrustLow, origins.Addr(netip.MustParseAddr("192.0.2.8"))}, "198.51.100.1": {"198.51.100.1", TrustNormal, nil},
 	} {
 		for range 2 { // the second time from memory
 			if got := signs.Of(netip.MustParseAddr(addr)); got != want {
@@ -36,7 +36,7 @@ func TestOrigins(t *testing.T) {
 	if none.Addr(netip.MustParseAddr("192.0.2.7")) != nil || none.Host(nil) != nil || none.Certificate(nil) != nil {
 		t.Error("no origins name somebody")
 	}
-	if got := NewSigns(nil, TrustHigh, &low).Of(netip.MustParseAddr("192.0.2.7")); got != (Sign{"192.0.2.7", TrustLow}) {
+	if got := NewSigns(nil, TrustHigh, &low).Of(netip.MustParseAddr("192.0.2.7")); got != (Sign{"192.0.2.7", TrustLow, nil}) {
 		t.Errorf("the operator's word for the source: %+v", got)
 	}
 	if n := testing.AllocsPerRun(100, func() { signs.Of(netip.MustParseAddr("192.0.2.7")) }); n != 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"bailiff/ingest"
+	"bailiff/ingest/sender"
 )
 
 // cisco splits what Cisco's systems write behind the priority:
@@ -45,6 +46,9 @@ func cisco(b []byte, h *Header, e *ingest.Entry) (rest []byte, ok bool) {
 		return b, false
 	}
 	e.Host, h.Stamp = host, s
+	if numbered {
+		h.Number = number(sender.CiscoCount, b[:i])
+	}
 	return rest, true
 }
 
@@ -60,13 +64,15 @@ func allHost(b []byte) bool {
 // ciscoStamp takes a stamp, or an uptime, and the ": " behind it from b.
 func ciscoStamp(b []byte) (s Stamp, rest []byte, ok bool) {
 	r := b
-	if len(r) > 0 && (r[0] == '*' || r[0] == '.') {
+	doubted := len(r) > 0 && (r[0] == '*' || r[0] == '.')
+	if doubted {
 		r = r[1:]
 	}
 	s, n := parseBSD(r)
+	s.Doubted = doubted && n > 0
 	if n > 0 {
 		if r = r[n:]; len(r) > 1 && r[0] == ' ' {
-			// A zone by name says too little; see Stamp.trusted.
+			// A zone by name says too little (IST is three).
 			r = bytes.TrimLeft(r[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 		}
 	} else {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"bailiff/ingest"
+	"bailiff/ingest/sender"
 )
 
 // Header is what the header of a line says beside the labels of an Entry.
@@ -14,6 +15,8 @@ type Header struct {
 	// Stamp is when the sender says that it wrote the line: the header's
 	// stamp, or without one that which the message begins with.
 	Stamp Stamp
+	// Number is what the sender numbered the line with, if it numbers its lines.
+	Number sender.Number
 }
 
 // Parser splits lines. The zero value is ready; one Parser serves one goroutine.
@@ -61,6 +64,7 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 	if h.Priority >= 0 {
 		if rest, ok := p.rfc5424(b, &h, e); ok {
 			e.Dialect = ingest.RFC5424
+			h.Number = p.sd.number(e)
 			e.SetMessage(rest)
 			return h
 		}
@@ -74,6 +78,7 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 			e.Dialect = ingest.RFC3339
 		}
 		e.SetMessage(hostAndTag(rest, e))
+		h.Number = audioCodes(e)
 		return h
 	}
 	if h.Priority >= 0 {
@@ -88,6 +93,9 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 		h.Stamp = LeadingStamp(b)
 	}
 	e.SetMessage(b)
+	if h.Number.Scheme == sender.Unnumbered {
+		h.Number = audioCodes(e)
+	}
 	return h
 }
 

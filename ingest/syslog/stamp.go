@@ -3,6 +3,8 @@ package syslog
 import (
 	"bytes"
 	"time"
+
+	"bailiff/ingest/sender"
 )
 
 // Stamp is the timestamp of a header as it was written. The zero value stands
@@ -17,6 +19,8 @@ type Stamp struct {
 	// Zoned and Fractional say that the stamp has a numeric zone and a
 	// fraction of a second.
 	Zoned, Fractional bool
+	// Doubted says that the writer holds its clock for wrong.
+	Doubted bool
 }
 
 // IsZero says that there is no stamp.
@@ -58,17 +62,25 @@ func (s Stamp) in(year int, loc *time.Location) time.Time {
 	return t
 }
 
-// trusted returns when a line with stamp s happened: at the stamp if that is
-// precise and within skew of received, and never after received.
-func (s Stamp) trusted(received time.Time, skew time.Duration) time.Time {
-	if !s.Zoned || !s.Fractional {
+// trusted returns when a line with stamp s happened: when it was written, if s is
+// precise and that is known and within skew of received, and never after received.
+func (s Stamp) trusted(written, received time.Time, skew time.Duration) time.Time {
+	if !s.Fractional || s.Doubted || written.IsZero() {
 		return received
 	}
-	t := s.Time(received)
-	if age := received.Sub(t); age < 0 || age > skew {
+	if age := received.Sub(written); age < 0 || age > skew {
 		return received
 	}
-	return t
+	return written
+}
+
+// told returns s as the rows of senders take it.
+func (s *Stamp) told() sender.Stamp {
+	return sender.Stamp{
+		Year: s.Year, Month: s.Month, Day: s.Day,
+		OfDay:  time.Duration((s.Hour*60+s.Minute)*60+min(s.Second, 59))*time.Second + time.Duration(s.Nanosecond),
+		Offset: time.Duration(s.Offset) * time.Second, Zoned: s.Zoned, Fractional: s.Fractional,
+	}
 }
 
 // parseISO reads a stamp like 2026-11-23T01:38:44.613981+00:00 (RFC 3339 section

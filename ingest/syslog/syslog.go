@@ -15,8 +15,10 @@
 //
 // # Time
 //
-// A line happened when it was received, unless its stamp has a zone and a
-// fraction of a second and is within Options.MaxSkew of our clock.
+// A line happened when it was received, unless its stamp has a fraction of a
+// second, its zone is known (it says so, or it was configured or inferred, see
+// package sender) and it is within Options.MaxSkew of our clock. So the clock of a
+// sender, however wrong, moves no line by more than that, and none into the future.
 package syslog
 
 import (
@@ -31,17 +33,19 @@ import (
 	"time"
 
 	"bailiff/ingest"
+	"bailiff/ingest/sender"
 )
 
 // Listener is one syslog socket. It implements ingest.Source and
 // ingest.Counter. Its methods may be called at any time and concurrently, except
 // that one Run must have returned before the next.
 type Listener struct {
-	opts Options
-	ep   endpoint
-	log  *slog.Logger
-	sign *ingest.Signs
-	n    tally
+	opts    Options
+	ep      endpoint
+	log     *slog.Logger
+	sign    *ingest.Signs
+	n       tally
+	senders *sender.Table
 
 	mu   sync.Mutex
 	sock socket // nil unless bound
@@ -80,7 +84,10 @@ func New(opts Options) (*Listener, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Listener{opts: opts, ep: ep, log: log.With("source", opts.Name), sign: ingest.NewSigns(opts.Origins, opts.earned(ep), opts.Trust)}, nil
+	return &Listener{
+		opts: opts, ep: ep, log: log.With("source", opts.Name),
+		sign: ingest.NewSigns(opts.Origins, opts.earned(ep), opts.Trust), senders: sender.NewTable(),
+	}, nil
 }
 
 // unmapPrefix turns ::ffff:192.0.2.0/120 into 192.0.2.0/24.
@@ -93,6 +100,9 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 
 // Name returns Options.Name.
 func (l *Listener) Name() string { return l.opts.Name }
+
+// Senders returns what is known of those who send to it.
+func (l *Listener) Senders() *sender.Table { return l.senders }
 
 // Network returns "udp", "tcp" or "unixgram".
 func (l *Listener) Network() string { return l.ep.network }

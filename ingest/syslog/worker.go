@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bailiff/ingest"
+	"bailiff/ingest/sender"
 )
 
 // worker makes entries of the lines of one goroutine. What is known of the
@@ -19,26 +20,50 @@ type worker struct {
 	parser Parser
 	entry  ingest.Entry
 
+	key    sender.Key
+	sign   ingest.Sign
+	sender *sender.Sender // nil until the sender has written a line
+
 	identifier []byte // a copy of Options.Identifier that handlers may not spoil
-	uid        int    // whose origin the entry has; -1: nobody's
 }
 
 // from says that the next lines are of a network peer.
 func (w *worker) from(peer netip.AddrPort) {
-	if w.entry.Peer.Addr() != peer.Addr() || w.entry.Origin == "" {
-		s := w.l.sign.Of(peer.Addr())
-		w.entry.Origin, w.entry.Trust = s.Origin, s.Trust
+	if k := (sender.Key{Addr: peer.Addr()}); k != w.key || w.entry.Origin == "" {
+		w.is(k, w.l.sign.Of(peer.Addr()))
 	}
 	w.entry.Peer = peer
 }
 
 // of says that the next line is of a process of this machine, as the kernel says.
 func (w *worker) of(uid, pid int) {
-	if w.uid != uid || w.entry.Origin == "" {
-		s := w.l.sign.Named(nil, "uid "+strconv.Itoa(uid))
-		w.entry.Origin, w.entry.Trust, w.uid = s.Origin, s.Trust, uid
+	if w.entry.UID != uid || w.entry.Origin == "" {
+		name := "uid " + strconv.Itoa(uid)
+		w.is(sender.Key{Name: name}, w.l.sign.Named(nil, name))
 	}
 	w.entry.UID, w.entry.PID = uid, pid
+}
+
+// is says who the sender of the next lines is.
+func (w *worker) is(k sender.Key, sign ingest.Sign) {
+	w.key, w.sign, w.sender = k, sign, nil
+	w.entry.Origin, w.entry.Trust = sign.Origin, sign.Trust
+}
+
+// heard tells the sender's row of a line and returns when its stamp says that it
+// was written, the zero time if that is not known.
+func (w *worker) heard(h *Header) time.Time {
+	e := &w.entry
+	line := sender.Line{Received: e.Received, Dialect: e.Dialect, Stamp: h.Stamp.told(), Number: h.Number, Host: e.Host}
+	for {
+		if w.sender == nil {
+			w.sender = w.l.senders.Of(w.key, w.sign, e.Received)
+		}
+		if written, ok := w.sender.Heard(&line); ok {
+			return written
+		}
+		w.sender = nil // forgotten meanwhile
+	}
 }
 
 func newWorker(l *Listener, h ingest.Handler) *worker {
@@ -58,7 +83,7 @@ func (w *worker) deliver(line []byte, cut bool) {
 	}
 	e.Truncated = e.Truncated || cut
 	e.Received = w.l.opts.Now()
-	e.Time = header.Stamp.trusted(e.Received, w.l.opts.MaxSkew)
+	e.Time = header.Stamp.trusted(w.heard(&header), e.Received, w.l.opts.MaxSkew)
 	w.page.Entry(e)
 	w.h(e)
 	w.page.Add(ingest.Delivered)
