@@ -46,7 +46,7 @@ type Config struct {
 	// NeverBan are the operator's guards.
 	NeverBan NeverBan
 
-	Journald Journald
+	Journald []Journald
 	Syslog   []Syslog
 	Files    []File
 	Pipes    []Pipe
@@ -82,14 +82,6 @@ type Set struct {
 
 // String returns the form of the configuration file.
 func (s Set) String() string { return "@" + s.Family + " " + s.Table + "/" + s.Name }
-
-// Journald is the journal as a source.
-type Journald struct {
-	Feed
-
-	Enabled bool
-	Dir     string // empty: the system's journal
-}
 
 // Syslog is one listener.
 type Syslog struct {

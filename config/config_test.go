@@ -86,6 +86,7 @@ func parseGood(t *testing.T, name string) *Config {
 func diff(want, got *Config) string {
 	return cmp.Diff(want, got,
 		cmpopts.IgnoreFields(Config{}, "File", "lines"),
+		cmpopts.IgnoreFields(Journald{}, "path"),
 		cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
 		cmpopts.EquateEmpty())
 }
@@ -97,7 +98,7 @@ func TestDefault(t *testing.T) {
 		StateDir:   "/var/lib/bailiff",
 		Socket:     "/run/bailiff/bailiff.sock",
 		RulesDir:   "/etc/bailiff/rules.d",
-		Journald:   Journald{Enabled: true},
+		Journald:   []Journald{{Name: "journald", Enabled: true}},
 		Escalation: decide.Escalation{Factor: 2, Max: 35 * day, ForgetAfter: 90 * day},
 		BanTime:    10 * time.Minute,
 		KnownFor:   30 * day,
@@ -177,7 +178,11 @@ func TestEverything(t *testing.T) {
 			},
 			Sets: []Set{{"ip6", "table", "set"}},
 		},
-		Journald: Journald{Dir: "/var/log/journal/remote", Feed: Feed{Packs: []string{"a"}}},
+		Journald: []Journald{
+			{Name: "journald-remote", Dir: "/var/log/journal/remote", Feed: Feed{Packs: []string{"a"}}},
+			{Name: "journald-pbx", Enabled: true, Namespace: "pbx"},
+			{Name: "here", Enabled: true, Feed: Feed{Trust: trust(ingest.TrustNormal)}},
+		},
 		Origins: []ingest.Origin{
 			{Name: "office", From: []netip.Prefix{prefix("198.51.100.0/24"), prefix("2001:db8::7/128")}, Trust: trust(ingest.TrustLow)},
 			{Name: "pbx", From: []netip.Prefix{prefix("198.51.100.7/32")}, Certificates: []string{"pbx.example.com"}, Hosts: []string{"pbx"}},

@@ -27,7 +27,10 @@ func (t *table) feed(f *Feed) {
 
 // feeds returns what the sources say of their lines, by the path of their table.
 func (c *Config) feeds() map[string]*Feed {
-	all := map[string]*Feed{"source.journald": &c.Journald.Feed}
+	all := map[string]*Feed{}
+	for i := range c.Journald {
+		all[c.Journald[i].path] = &c.Journald[i].Feed
+	}
 	for i := range c.Syslog {
 		all[fmt.Sprintf("source.syslog[%d]", i)] = &c.Syslog[i].Feed
 	}

@@ -142,7 +142,10 @@ func (j *Jail) hears(t *table) {
 
 // known checks the sources that jails name.
 func (c *Config) known(r *reader) {
-	names := []string{c.Journald.Name()}
+	var names []string
+	for i := range c.Journald {
+		names = append(names, c.Journald[i].Name)
+	}
 	for i := range c.Syslog {
 		names = append(names, c.Syslog[i].source())
 	}

@@ -21,8 +21,10 @@ func (c *Config) apart(r *reader) {
 		}
 		first[name] = path
 	}
-	if c.Journald.Enabled {
-		take(c.Journald.Name(), "source.journald")
+	for i := range c.Journald {
+		if j := &c.Journald[i]; j.Enabled {
+			take(j.Name, j.path)
+		}
 	}
 	for i := range c.Syslog {
 		take(c.Syslog[i].source(), fmt.Sprintf("source.syslog[%d]", i))

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"bailiff/decide"
-	"bailiff/ingest/journald"
 	"bailiff/ingest/syslog"
 	"bailiff/store"
 )
@@ -46,17 +45,6 @@ func (c *Config) Decide() decide.Options {
 	}
 	return opts
 }
-
-// Journal returns the options of the journal as a source. Its position, how far
-// to read back and the reader's command are the caller's to set.
-func (c *Config) Journal() journald.Options {
-	opts := journald.DefaultOptions()
-	opts.Dir, opts.Trust = c.Journald.Dir, c.Journald.Trust
-	return opts
-}
-
-// Name returns the name of the source.
-func (j *Journald) Name() string { return journald.DefaultOptions().Name }
 
 // source returns the name of the source.
 func (s *Syslog) source() string { return cmp.Or(s.Name, s.Listen()) }

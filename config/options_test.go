@@ -57,8 +57,11 @@ func TestDecide(t *testing.T) {
 
 func TestSourceOptions(t *testing.T) {
 	c := parseGood(t, "everything.toml")
-	if j := c.Journal(); j.Dir != "/var/log/journal/remote" || j.Validate() != nil {
+	if j := c.Journald[0].Options(); j.Dir != "/var/log/journal/remote" || j.Validate() != nil {
 		t.Errorf("Journal = %+v, %v", j, j.Validate())
+	}
+	if j := c.Journald[1].Options(); j.Namespace != "pbx" || j.Name != "journald-pbx" || j.Validate() != nil {
+		t.Errorf("options of the namespace: %+v, %v", j, j.Validate())
 	}
 	udp, local := c.Syslog[1].Options(), c.Syslog[2].Options()
 	if udp.Listen != "udp://0.0.0.0:514" || udp.Path != syslog.PathOpen || len(udp.AllowFrom) != 1 {

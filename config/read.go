@@ -30,7 +30,7 @@ func (r *reader) config(values map[string]any) *Config {
 	t.each("never_ban", false, func(path, s string) { r.guard(path, s, &c.NeverBan) })
 
 	source := t.sub("source")
-	c.Journald = journal(source.sub("journald"))
+	c.Journald = journals(source)
 	c.Syslog = listeners(source)
 	c.Files = files(source)
 	c.Pipes = pipes(source)

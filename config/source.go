@@ -17,15 +17,6 @@ import (
 // and who they are the kernel says.
 const defaultListen = "unixgram:///run/bailiff/log.sock"
 
-func journal(t *table) Journald {
-	j := Journald{Enabled: true}
-	t.bool("enabled", &j.Enabled)
-	t.absolute("dir", &j.Dir)
-	t.feed(&j.Feed)
-	t.done()
-	return j
-}
-
 // listeners reads every [[source.syslog]].
 func listeners(source *table) []Syslog {
 	tables := source.subs("syslog")

@@ -57,9 +57,10 @@ type Entry struct {
 	// MaxMessage bytes.
 	Message []byte
 
-	// Vouched says that the entry comes from the local system journal and
-	// that Unit, UID and PID are journald's own trusted fields. Rules ask
-	// for a unit only of vouched entries.
+	// Vouched says that Unit, UID and PID are the trusted fields of a journald,
+	// of this machine unless Trust is less than TrustHigh: that of another
+	// machine is as honest as whoever uploaded its journal. Rules ask for a unit
+	// only of vouched entries.
 	Vouched bool
 	// Unit is _SYSTEMD_UNIT; empty where journald could not tell.
 	Unit []byte

@@ -7,16 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // checkAccess tells a journal that is empty by nature from one that is merely
 // quiet: libsystemd opens a missing or unreadable journal without an error and
 // then has no entries for ever.
-func checkAccess(dir string) error {
-	dirs := []string{dir}
-	if dir == "" {
-		dirs = systemDirs()
-	}
+func checkAccess(q query) error {
+	dirs := q.dirs()
 	var denied error
 	for _, d := range dirs {
 		found, err := readable(d)
@@ -35,17 +33,33 @@ func checkAccess(dir string) error {
 	}
 	return &Error{
 		Problem: "no journal in " + strings.Join(dirs, " or "),
-		Remedy:  "start systemd-journald with Storage=persistent or volatile, or disable the journald source",
+		Remedy:  q.remedy(),
 	}
 }
 
-// systemDirs are the directories of the system journal, on disk and volatile
+func (q query) remedy() string {
+	switch {
+	case q.dir != "":
+		return "let systemd-journal-remote write there, or disable the source"
+	case q.namespace != "":
+		return "start a unit with LogNamespace=" + q.namespace + ", or disable the source"
+	}
+	return "start systemd-journald with Storage=persistent or volatile, or disable the journald source"
+}
+
+// dirs are the directories of the journal, on disk and volatile
 // (systemd-journald.service(8), FILES).
-func systemDirs() []string {
+func (q query) dirs() []string {
+	if q.dir != "" {
+		return []string{q.dir}
+	}
 	id, err := os.ReadFile("/etc/machine-id")
 	machine := strings.TrimSpace(string(id))
 	if err != nil || machine == "" {
 		machine = "*" // shows in the message; no directory has that name
+	}
+	if q.namespace != "" {
+		machine += "." + q.namespace
 	}
 	return []string{
 		filepath.Join("/var/log/journal", machine),
@@ -74,4 +88,22 @@ func readable(d string) (found bool, err error) {
 		}
 	}
 	return found, nil
+}
+
+// active is the directory of the namespace's journal that is written to. A
+// namespace has no early boot: its journald writes either to disk or not, and
+// never moves one to the other (systemd, server_flush_to_var).
+func (q query) active() string {
+	dirs := q.dirs()
+	var latest time.Time
+	at := dirs[0]
+	for _, d := range dirs {
+		names, _ := filepath.Glob(filepath.Join(d, "*.journal"))
+		for _, name := range names {
+			if info, err := os.Stat(name); err == nil && info.ModTime().After(latest) {
+				latest, at = info.ModTime(), d
+			}
+		}
+	}
+	return at
 }

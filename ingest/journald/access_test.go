@@ -39,7 +39,7 @@ func TestNoJournal(t *testing.T) {
 			opts := options(child)
 			opts.Dir = t.TempDir()
 			err := mustFail(t, opts)
-			if !strings.Contains(err.Error(), "no journal in "+opts.Dir) || !strings.Contains(err.Hint(), "systemd-journald") {
+			if !strings.Contains(err.Error(), "no journal in "+opts.Dir) || !strings.Contains(err.Hint(), "systemd-journal-remote") {
 				t.Errorf("%v, hint: %s", err, err.Hint())
 			}
 			opts.Dir += "/nowhere"

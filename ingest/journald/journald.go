@@ -1,11 +1,12 @@
-// Package journald reads the local systemd journal.
+// Package journald reads the systemd journal: that of this machine, one of its
+// namespaces, or journals that were collected from other machines.
 //
 // Of all transports the journal alone can say who wrote a line: the fields
 // whose names begin with an underscore are set by systemd-journald from the
 // kernel's credentials of the sender (systemd.journal-fields(7)), so the
-// entries of this source are vouched for. That holds for the system journal
-// of this machine only, which is the only one a [Source] opens unless
-// Options.Dir says otherwise.
+// entries of this source are vouched for. That holds for the journals of this
+// machine. In collected ones (Options.Dir) every field is what the other machine
+// says, and whoever may upload there may say anything of any machine.
 //
 // # Two processes
 //
@@ -40,6 +41,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"bailiff/ingest"
@@ -54,9 +56,12 @@ type Options struct {
 	// what is appended to it. Empty reads within this process, for programs
 	// that embed the source and accept the SIGBUS described above.
 	Reader []string
-	// Dir is a directory of journal files to read instead of the system
-	// journal of this machine. Its entries are vouched for like those of the
-	// system journal, so it must be one that only journald writes to.
+	// Namespace is the namespace whose journal is read (LogNamespace= of
+	// systemd.exec(5)); empty is the system journal.
+	Namespace string
+	// Dir is a directory of journals that were collected from other machines,
+	// to read instead of those of this one. Their units and users are the
+	// claims of those machines, as is the host that names their origin.
 	Dir string
 	// Origins names the machines whose journals are in Dir; nil names none.
 	Origins *ingest.Origins
@@ -82,6 +87,18 @@ func DefaultOptions() Options {
 	return Options{Name: "journald"}
 }
 
+// namespaceName is what a unit can be an instance of (systemd-journald@.service)
+// and a directory can end in.
+var namespaceName = regexp.MustCompile(`^[A-Za-z0-9:_-][A-Za-z0-9:_.-]{0,127}$`)
+
+// CheckNamespace returns an error if name cannot be that of a namespace.
+func CheckNamespace(name string) error {
+	if !namespaceName.MatchString(name) {
+		return fmt.Errorf("%q is no name of a namespace", name)
+	}
+	return nil
+}
+
 // Validate reports every option that cannot work.
 func (o Options) Validate() error {
 	var errs []error
@@ -90,6 +107,12 @@ func (o Options) Validate() error {
 	}
 	if o.Since < 0 {
 		errs = append(errs, fmt.Errorf("since is negative: %v", o.Since))
+	}
+	if o.Namespace != "" {
+		if o.Dir != "" {
+			errs = append(errs, errors.New("a directory has no namespaces"))
+		}
+		errs = append(errs, CheckNamespace(o.Namespace))
 	}
 	return errors.Join(append(errs, checkNames(o.Fields))...)
 }

@@ -54,10 +54,10 @@ func follow(ctx context.Context, q query, s sink) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	if err := checkAccess(q.dir); err != nil {
+	if err := checkAccess(q); err != nil {
 		return err
 	}
-	j, err := open(q.dir)
+	j, err := open(q)
 	if err != nil {
 		return err
 	}
@@ -78,11 +78,16 @@ func follow(ctx context.Context, q query, s sink) error {
 	return errors.Join(err, t.sink.flush())
 }
 
-func open(dir string) (j *sdjournal.Journal, err error) {
-	if dir == "" {
+func open(q query) (j *sdjournal.Journal, err error) {
+	switch {
+	case q.dir != "":
+		j, err = sdjournal.NewJournalFromDir(q.dir)
+	case q.namespace != "":
+		// sd_journal_open_namespace is not wrapped; it would look in both
+		// directories, of which one is written to.
+		j, err = sdjournal.NewJournalFromDir(q.active())
+	default:
 		j, err = sdjournal.NewJournal()
-	} else {
-		j, err = sdjournal.NewJournalFromDir(dir)
 	}
 	var errno syscall.Errno
 	switch {

@@ -92,6 +92,9 @@ func TestCursorVacuumed(t *testing.T) {
 		if lost, gaps := r.count("lost"), r.count("gaps"); lost < 6 || lost > 8 || gaps != 1 {
 			t.Errorf("lost %d in %d gaps, want 6 in 1", lost, gaps)
 		}
+		if got := r.src.Detail(); !strings.HasPrefix(got, "gap of ") || !strings.Contains(got, "entries were removed") {
+			t.Errorf("status says %q", got)
+		}
 		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "length=") {
 			t.Errorf("log: %s", got)
 		}

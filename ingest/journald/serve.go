@@ -15,16 +15,18 @@ import (
 
 // query says where to read from.
 type query struct {
-	dir    string    // empty: the system journal
-	cursor string    // empty: since
-	since  time.Time // read what is younger
-	fields []string  // to be shipped besides
+	dir       string    // empty: this machine's journal
+	namespace string    // empty: the system's
+	cursor    string    // empty: since
+	since     time.Time // read what is younger
+	fields    []string  // to be shipped besides
 }
 
 // args is the query as ReaderMain takes it.
 func (q query) args() []string {
 	return []string{
 		"-dir=" + q.dir,
+		"-namespace=" + q.namespace,
 		"-cursor=" + q.cursor,
 		"-since=" + strconv.FormatInt(q.since.UnixMicro(), 10),
 		"-fields=" + strings.Join(q.fields, ","),
@@ -38,6 +40,7 @@ func parseQuery(args []string) (query, error) {
 	flags := flag.NewFlagSet("journal-reader", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&q.dir, "dir", "", "directory of journal files")
+	flags.StringVar(&q.namespace, "namespace", "", "namespace of the journal")
 	flags.StringVar(&q.cursor, "cursor", "", "entry to resume behind")
 	flags.Int64Var(&since, "since", 0, "first entry, µs since 1970")
 	flags.StringVar(&fields, "fields", "", "fields to ship, separated by commas")

@@ -31,6 +31,7 @@ type Source struct {
 	lines                     ingest.Ledger
 	page                      *ingest.Page // written by Run alone
 	delivered, gaps, restarts atomic.Uint64
+	lastGap                   atomic.Pointer[gap]
 }
 
 // New returns a source. It opens nothing and starts nothing.
@@ -76,6 +77,24 @@ func (s *Source) Counts() []ingest.Count {
 		ingest.Count{Name: "restarts", Reason: "reader died", N: s.restarts.Load()})
 }
 
+// Detail tells of the gaps, in a sentence; it is empty while there is none.
+func (s *Source) Detail() string {
+	g := s.lastGap.Load()
+	if g == nil {
+		return ""
+	}
+	lost := "nobody knows how many entries"
+	if g.lost > 0 {
+		lost = fmt.Sprintf("%d entries", g.lost)
+	}
+	text := fmt.Sprintf("gap of %v up to %s: %s were removed before they were read",
+		g.length().Round(time.Millisecond), time.UnixMicro(int64(g.to)).UTC().Format(time.RFC3339), lost)
+	if n := s.gaps.Load(); n > 1 {
+		text = fmt.Sprintf("%d gaps, the last a %s", n, text)
+	}
+	return text
+}
+
 const (
 	minBackoff = 50 * time.Millisecond
 	maxBackoff = 10 * time.Second
@@ -98,7 +117,7 @@ func (s *Source) Run(ctx context.Context, h ingest.Handler) error {
 		before := s.delivered.Load()
 		names, reading, stop := s.asked.begin(ctx)
 		s.fields = values{names: names}
-		err := read(reading, query{dir: s.opts.Dir, cursor: string(s.cursor), since: since, fields: names})
+		err := read(reading, query{dir: s.opts.Dir, namespace: s.opts.Namespace, cursor: string(s.cursor), since: since, fields: names})
 		again := reading.Err() != nil
 		stop()
 		if ctx.Err() != nil {
@@ -185,6 +204,7 @@ func (s *Source) sign() {
 // gap accounts for entries that were removed before they were read.
 func (s *Source) gap(g gap) error {
 	s.gaps.Add(1)
+	s.lastGap.Store(&g)
 	s.page.AddN(ingest.LostVacuumed, g.lost)
 	lost := any(g.lost)
 	if g.lost == 0 {

@@ -65,12 +65,15 @@ func (d *daemon) openSources() ([]*desk, error) {
 		}
 		desks = append(desks, newDesk(l, c.Syslog[i].Packs...))
 	}
-	if c.Journald.Enabled {
-		s, err := d.openJournal(origins)
+	for i := range c.Journald {
+		if !c.Journald[i].Enabled {
+			continue
+		}
+		s, err := d.openJournal(i, origins)
 		if err != nil {
 			return nil, err
 		}
-		desks = append(desks, newDesk(s, c.Journald.Packs...))
+		desks = append(desks, newDesk(s, c.Journald[i].Packs...))
 	}
 	for i := range c.Files {
 		s, err := d.openFiles(i)
@@ -127,15 +130,15 @@ func (d *daemon) closeSources() {
 	}
 }
 
-// openJournal resumes where the record says. A first start reads back the
+// openJournal makes the source of journal c.Journald[i], which resumes where the record says. A first start reads back the
 // longest window, so that an attack under way is seen whole.
-func (d *daemon) openJournal(origins *ingest.Origins) (ingest.Source, error) {
-	opt := d.opt.Config.Journal()
+func (d *daemon) openJournal(i int, origins *ingest.Origins) (ingest.Source, error) {
+	opt := d.opt.Config.Journald[i].Options()
 	opt.Reader, opt.Origins = d.opt.Reader, origins
 	opt.Logger = d.log.With("part", "journald")
 	cursor, _, err := d.store.Mark(opt.Name)
 	if err != nil {
-		return nil, fmt.Errorf("find the position in the journal: %w", err)
+		return nil, fmt.Errorf("find the position of %s: %w", opt.Name, err)
 	}
 	opt.Cursor = cursor
 	opt.Since = d.law.longestWindow()

@@ -32,7 +32,9 @@ type Journal struct {
 
 	t   testing.TB
 	cmd *exec.Cmd
-	log bytes.Buffer
+	// namespace is that of the journal, and sockets where its journald is.
+	namespace, sockets string
+	log                bytes.Buffer
 }
 
 // Start empties the journal and starts journald on it until the test ends.
@@ -40,6 +42,21 @@ type Journal struct {
 // limiting is off. The test must run under InNamespace, and not parallel to
 // another that calls Start.
 func Start(t testing.TB, conf ...string) *Journal {
+	t.Helper()
+	return start(t, "", conf)
+}
+
+// StartNamespace starts the journald of a namespace besides that of Start, with
+// a directory of its own. Its DevLog is what /dev/log is to units in it.
+func StartNamespace(t testing.TB, namespace string, conf ...string) *Journal {
+	t.Helper()
+	return start(t, "."+namespace, conf)
+}
+
+// DevLog is the socket that syslog(3) of the journal's units writes to.
+func (j *Journal) DevLog() string { return filepath.Join(j.sockets, "dev-log") }
+
+func start(t testing.TB, suffix string, conf []string) *Journal {
 	t.Helper()
 	if os.Getenv(inside) != "ready" {
 		unavailable(t, "needs root (or TestMain does not call journaltest.InNamespace)")
@@ -51,22 +68,30 @@ func Start(t testing.TB, conf ...string) *Journal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &Journal{t: t, Dir: filepath.Join("/var/log/journal", strings.TrimSpace(string(id)))}
-	for _, dir := range []string{"/var/log/journal", "/run/log/journal", sockets} {
+	namespace := strings.TrimPrefix(suffix, ".")
+	machine := strings.TrimSpace(string(id)) + suffix
+	j := &Journal{t: t, namespace: namespace, sockets: sockets + suffix, Dir: filepath.Join("/var/log/journal", machine)}
+	config := "/run/systemd/journald.conf.d"
+	old := []string{"/var/log/journal", "/run/log/journal", j.sockets}
+	if namespace != "" {
+		config = "/run/systemd/journald@" + namespace + ".conf.d"
+		old = []string{j.Dir, filepath.Join("/run/log/journal", machine), j.sockets}
+	}
+	for _, dir := range old {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, dir := range []string{j.Dir, sockets, "/run/systemd/journald.conf.d"} {
+	for _, dir := range []string{j.Dir, j.sockets, config} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	conf = append([]string{"[Journal]", "Storage=persistent", "RateLimitIntervalSec=0", "Audit=no"}, conf...)
 	for name, text := range map[string]string{
-		"/run/systemd/journald.conf.d/test.conf": strings.Join(conf, "\n") + "\n",
+		filepath.Join(config, "test.conf"): strings.Join(conf, "\n") + "\n",
 		// Without this journald waits on the volatile journal for a flush.
-		filepath.Join(sockets, "flushed"): "",
+		filepath.Join(j.sockets, "flushed"): "",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -88,6 +113,9 @@ func unavailable(t testing.TB, why string) {
 func (j *Journal) start() {
 	j.t.Helper()
 	j.cmd = exec.Command(daemon)
+	if j.namespace != "" {
+		j.cmd.Args = append(j.cmd.Args, j.namespace)
+	}
 	j.cmd.Stdout, j.cmd.Stderr = &j.log, &j.log
 	if err := j.cmd.Start(); err != nil {
 		j.t.Fatal(err)
@@ -143,7 +171,7 @@ func (j *Journal) Vacuum(keep int) {
 // call runs a method of journald's varlink interface (man of journalctl:
 // --rotate, --sync) and waits for the answer.
 func (j *Journal) call(method string) error {
-	conn, err := net.Dial("unix", filepath.Join(sockets, "io.systemd.journal"))
+	conn, err := net.Dial("unix", filepath.Join(j.sockets, "io.systemd.journal"))
 	if err != nil {
 		return err
 	}
