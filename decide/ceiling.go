@@ -169,6 +169,9 @@ func (e *Engine) Held() []Held {
 	return out
 }
 
+// Waiting is how many bans are held.
+func (e *Engine) Waiting() int { return len(e.held) }
+
 // Release lets through what there is room for again. Call it about once a second.
 func (e *Engine) Release(now time.Time) []Decision {
 	if len(e.held) == 0 {

@@ -72,7 +72,7 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	bench := newFake()
 	server := admin.New(admin.Options{
 		Socket: ts.MkAbs(args[0]),
-		List:   bench.list, Ban: bench.ban, Unban: bench.unban,
+		List:   bench.list, Ban: bench.ban, Unban: bench.unban, Held: bench.held, SettleHeld: bench.settleHeld,
 		Why: bench.why, Status: bench.status, Reload: bench.reload,
 	})
 	ts.Check(server.Listen())
@@ -121,6 +121,18 @@ func (f *fake) ban(_ context.Context, r admin.BanRequest) ([]admin.Ban, error) {
 	b := admin.Ban{Prefix: r.Prefix, Jail: r.Jail, Since: f.now, Origin: "operator", Rule: r.For + "|" + r.Reason}
 	f.bans = append(f.bans, b)
 	return []admin.Ban{b}, nil
+}
+
+// held holds the first ban back.
+func (f *fake) held(context.Context) ([]admin.Held, error) {
+	return []admin.Held{{Ban: f.bans[0], Why: "rule sshd/failed-password has made 1000 bans within a minute"}}, nil
+}
+
+func (f *fake) settleHeld(_ context.Context, r admin.HeldRequest) ([]admin.Ban, error) {
+	if r.All || r.Prefixes[0].Overlaps(f.bans[0].Prefix) {
+		return f.bans[:1], nil
+	}
+	return nil, nil
 }
 
 func (f *fake) unban(_ context.Context, r admin.UnbanRequest) ([]admin.Ban, error) {

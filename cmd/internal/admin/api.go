@@ -60,6 +60,21 @@ type BanRequest struct {
 	Force bool `json:"force,omitempty"`
 }
 
+// Held is a ban that waits for room under a ceiling.
+type Held struct {
+	Ban
+	// Why says what there is no room in.
+	Why string `json:"why"`
+}
+
+// HeldRequest asks to let through, or to drop, the bans that are held on what the
+// prefixes cover, or all of them.
+type HeldRequest struct {
+	Prefixes []netip.Prefix `json:"prefixes,omitempty"`
+	All      bool           `json:"all,omitempty"`
+	Drop     bool           `json:"drop,omitempty"`
+}
+
 // UnbanRequest asks to lift every ban that overlaps one of the prefixes, or
 // all of them.
 type UnbanRequest struct {

@@ -51,6 +51,16 @@ func (c *Client) Unban(ctx context.Context, req UnbanRequest) (UnbanResult, erro
 	return ask[UnbanResult](ctx, c, http.MethodDelete, "/v1/bans", req)
 }
 
+// Held returns the bans that wait for room.
+func (c *Client) Held(ctx context.Context) ([]Held, error) {
+	return ask[[]Held](ctx, c, http.MethodGet, "/v1/held", nil)
+}
+
+// SettleHeld lets bans through that are held, or drops them, and returns which.
+func (c *Client) SettleHeld(ctx context.Context, req HeldRequest) ([]Ban, error) {
+	return ask[[]Ban](ctx, c, http.MethodPost, "/v1/held", req)
+}
+
 // Why explains one prefix.
 func (c *Client) Why(ctx context.Context, p netip.Prefix) (Why, error) {
 	return ask[Why](ctx, c, http.MethodGet, "/v1/why/"+p.String(), nil)

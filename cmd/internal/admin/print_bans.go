@@ -30,6 +30,24 @@ func (p *Printer) Bans(bans []Ban, now time.Time) error {
 	return p.flush(&b)
 }
 
+// Held writes a table of bans that wait for room.
+func (p *Printer) Held(held []Held, now time.Time) error {
+	var b bytes.Buffer
+	if len(held) == 0 {
+		b.WriteString("no bans are held back\n")
+		return p.flush(&b)
+	}
+	rows := [][]string{{"PREFIX", "JAIL", "SINCE", "UNTIL", "STRIKE", "RULE", "WHY"}}
+	for i := range held {
+		h := &held[i]
+		rows = append(rows, []string{
+			ShortPrefix(h.Prefix), dash(h.Jail), clock(h.Since, now), end(h.Until, now), strconv.Itoa(h.Strike), dash(h.Rule), h.Why,
+		})
+	}
+	p.table(&b, "", rows)
+	return p.flush(&b)
+}
+
 // Banned writes one line for each ban that was just made.
 func (p *Printer) Banned(bans []Ban, now time.Time) error {
 	var b bytes.Buffer

@@ -42,6 +42,10 @@ type Options struct {
 	Ban func(context.Context, BanRequest) ([]Ban, error)
 	// Unban returns the bans that it lifted.
 	Unban func(context.Context, UnbanRequest) ([]Ban, error)
+	// Held returns the bans that wait for room, the next one first.
+	Held func(context.Context) ([]Held, error)
+	// SettleHeld returns the bans that it made of those, or that it dropped.
+	SettleHeld func(context.Context, HeldRequest) ([]Ban, error)
 	// Why explains one prefix.
 	Why func(context.Context, netip.Prefix) (Why, error)
 	// Status tells how the daemon is; the metrics are made of it too.
@@ -130,6 +134,14 @@ func (s *Server) Handler() http.Handler {
 	}))
 	mux.HandleFunc("POST /v1/bans", answer(s.ban))
 	mux.HandleFunc("DELETE /v1/bans", answer(s.unban))
+	mux.HandleFunc("GET /v1/held", answer(func(r *http.Request) (any, error) {
+		held, err := s.opt.Held(r.Context())
+		if held == nil {
+			held = []Held{}
+		}
+		return held, err
+	}))
+	mux.HandleFunc("POST /v1/held", answer(s.held))
 	mux.HandleFunc("GET /v1/why/{addr...}", answer(s.why))
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) {
 		return s.opt.Status(r.Context())
@@ -161,20 +173,40 @@ func (s *Server) ban(r *http.Request) (any, error) {
 	return orEmpty(bans), err
 }
 
+// which checks the prefixes of a request, or that it asks for all.
+func which(prefixes []netip.Prefix, all bool) error {
+	if all == (len(prefixes) > 0) {
+		return Refuse(http.StatusBadRequest, "", "name prefixes or all, and not both")
+	}
+	for i, p := range prefixes {
+		checked, err := checkPrefix(p)
+		if err != nil {
+			return err
+		}
+		prefixes[i] = checked
+	}
+	return nil
+}
+
+func (s *Server) held(r *http.Request) (any, error) {
+	var req HeldRequest
+	if err := decode(r, &req); err != nil {
+		return nil, err
+	}
+	if err := which(req.Prefixes, req.All); err != nil {
+		return nil, err
+	}
+	bans, err := s.opt.SettleHeld(r.Context(), req)
+	return orEmpty(bans), err
+}
+
 func (s *Server) unban(r *http.Request) (any, error) {
 	var req UnbanRequest
 	if err := decode(r, &req); err != nil {
 		return nil, err
 	}
-	if req.All == (len(req.Prefixes) > 0) {
-		return nil, Refuse(http.StatusBadRequest, "", "name prefixes or all, and not both")
-	}
-	for i, p := range req.Prefixes {
-		checked, err := checkPrefix(p)
-		if err != nil {
-			return nil, err
-		}
-		req.Prefixes[i] = checked
+	if err := which(req.Prefixes, req.All); err != nil {
+		return nil, err
 	}
 	lifted, err := s.opt.Unban(r.Context(), req)
 	return UnbanResult{Lifted: orEmpty(lifted)}, err

@@ -19,7 +19,7 @@ func (d *daemon) api() admin.Options {
 	return admin.Options{
 		Socket: d.opt.Config.Socket,
 		Logger: d.log.With("part", "admin"),
-		List:   d.list, Ban: d.ban, Unban: d.unban, Why: d.why, Status: d.status, Reload: d.reload,
+		List:   d.list, Ban: d.ban, Unban: d.unban, Held: d.held, SettleHeld: d.settleHeld, Why: d.why, Status: d.status, Reload: d.reload,
 	}
 }
 
@@ -106,7 +106,7 @@ func (d *daemon) order(req admin.BanRequest, now time.Time) (decide.Decision, er
 func (d *daemon) unban(ctx context.Context, req admin.UnbanRequest) ([]admin.Ban, error) {
 	prefixes := req.Prefixes
 	if req.All {
-		prefixes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+		prefixes = everything
 	}
 	var lifts, ended []decide.Decision
 	err := d.pipe.ask(ctx, func() {

@@ -23,9 +23,10 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	var census decide.Census
 	var watched map[string]int
 	var stats decide.Stats
+	var held int
 	err := d.pipe.ask(ctx, func() {
 		e := d.pipe.engine
-		census, watched, stats = e.Census(), e.Watched(), e.Stats()
+		census, watched, stats, held = e.Census(), e.Watched(), e.Stats(), e.Waiting()
 		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched, e.Unheard())
 		// The judge stands still meanwhile, and so does what it has decided.
 		for _, k := range d.sources {
@@ -44,6 +45,12 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	s.Warnings = append(s.Warnings, d.writable()...)
 	if stats.Evicted > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("more addresses attack than are watched at once; %d were forgotten", stats.Evicted))
+	}
+	if held > 0 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans wait for room under a ceiling; bailiff held lists them", held))
+	}
+	if stats.HeldDropped > 0 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans were held until they were over, or were too many to hold", stats.HeldDropped))
 	}
 	if stats.HistoryErrors > 0 {
 		s.Warnings = append(s.Warnings, "some bans were decided without their history; the store says why")
