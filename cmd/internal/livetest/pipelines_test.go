@@ -14,9 +14,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
 
 	"bailiff/cmd/internal/admin"
+	"bailiff/config"
 	"bailiff/enforce/nft/nfttest"
 )
 
@@ -203,4 +205,79 @@ func (n *neighbour) run(t *testing.T, name string) {
 		}
 	}()
 	Eventually(t, "200 decisions", func() bool { return len(evidenceOf(result())) >= len(want) })
+}
+
+// TestPBXPages forwards the lines of a PBX with the blocks of its page: what each block
+// selects arrives, and bans.
+func TestPBXPages(t *testing.T) {
+	nfttest.Need(t)
+	for _, tc := range []struct{ page, name, line string }{
+		{"asterisk.md", "pbx", "<133>Nov 23 10:11:12 pbx asterisk[7820]: NOTICE[7820]: chan_sip.c:29058 in handle_request_register: Registration from '<sip:101@192.0.2.10>' failed for '203.0.113.%d:5060' - Wrong password\n"},
+		{"freeswitch.md", "freeswitch", "<12>Nov 23 10:11:12 pbx freeswitch[812]: 2026-11-23 10:11:12.172833 97.43%% [WARNING] sofia_reg.c:1842 SIP auth failure (REGISTER) on sofia profile 'internal' for [1000@192.0.2.10] from ip 203.0.113.%d\n"},
+	} {
+		t.Run(tc.page, func(t *testing.T) {
+			nfttest.Fresh(t)
+			nfttest.Address(t, ourAddress)
+			there := nfttest.NewHost(t, "there", farAddress)
+			b := newBailiff(t, "[source.journald]\nenabled = false\n"+Snippet(t, tc.page, "toml", tc.name+".toml")+
+				"[ceiling]\nspoofable = 0\n[jail.pbx]\npacks = [\"asterisk\", \"freeswitch\"]\nmax_retry = 1\nspoofable = \"full\"\n")
+			b.Start()
+			in := rsyslog.start(t, there, Snippet(t, tc.page, "rsyslog", tc.name+".conf"))
+			for i := range 200 {
+				if _, err := fmt.Fprintf(in, "<30>Nov 23 10:11:12 pbx cron[1]: not for bailiff\n"+tc.line, i+1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			Eventually(t, "200 bans", func() bool { return len(b.Bans()) == 200 })
+			if n := b.Count("tcp", "received"); n != 200 {
+				t.Errorf("%d lines arrived, want 200: the block selects others", n)
+			}
+		})
+	}
+}
+
+// TestPagesLoad holds each configuration of bailiff on the pages to what bailiff loads, and
+// what the pages say that others print to what bailiff reads: each line matches.
+func TestPagesLoad(t *testing.T) {
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(docs, "*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	for _, path := range pages {
+		page := filepath.Base(path)
+		for _, name := range Snippets(t, page, "toml") {
+			t.Run(page+" "+name, func(t *testing.T) {
+				text := Snippet(t, page, "toml", name)
+				if page == "vector.md" {
+					var any map[string]any
+					if err := toml.Unmarshal([]byte(text), &any); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				file := filepath.Join(t.TempDir(), name)
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := config.Load(file); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for _, name := range Snippets(t, page, "json") {
+			t.Run(page+" "+name, func(t *testing.T) {
+				text := Snippet(t, page, "json", name)
+				cmd := exec.Command(program, "match", "--format", "ndjson", "--json")
+				cmd.Stdin = strings.NewReader(text)
+				out, err := cmd.CombinedOutput()
+				if got, want := bytes.Count(out, []byte(`"event":"failure","addr":"203.0.113.9"`)), strings.Count(text, "\n"); err != nil || got != want {
+					t.Errorf("%d of %d lines match: %v\n%s", got, want, err, out)
+				}
+			})
+		}
+	}
 }
