@@ -120,6 +120,7 @@ func (s *Source) Name() string { return s.opts.Name }
 func (s *Source) Counts() []ingest.Count {
 	return append(s.ledger.Counts(ingest.Truncated, ingest.MalformedEmpty),
 		ingest.Count{Name: "truncated", Reason: "bytes not read", N: s.skipped.Load()},
+		ingest.Count{Name: "files", Reason: "followed", N: uint64(s.followed.Load())}, // now, and no total
 		ingest.Count{Name: "files", Reason: "rotated", N: s.rotations.Load()},
 		ingest.Count{Name: "files", Reason: "not readable, tries", N: s.denied.Load()},
 		ingest.Count{Name: "gaps", Reason: "rotated away", N: s.gaps.Load()})
