@@ -1,6 +1,9 @@
 package ingest
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // rsyslog's reduction of equal lines: the whole message is
 //
@@ -96,17 +99,21 @@ func unwrap(msg []byte) (quoted []byte, n int) {
 
 // peelStamp returns msg without the timestamp it begins with, if it does:
 //
-//	[2025-05-21 14:53:33] …     Asterisk, on its console and in its files
+//	[Nov  3 14:53:33] …         Asterisk, in its files, unless logger.conf has a dateformat
+//	[2025-05-21 14:53:33] …     the same on its console, and as FreePBX has it
 //	[2026-11-23 01:39:42.691] …
 //	2026-11-23 01:39:42.691234 …     FreeSWITCH
 func peelStamp(msg []byte) []byte {
-	if len(msg) < len("2006-01-02 15:04:05") || msg[0] != '[' && (msg[0] < '0' || msg[0] > '9') {
+	if len(msg) < len("[Nov  3 14:53:33]") || msg[0] != '[' && (msg[0] < '0' || msg[0] > '9') {
 		return msg
 	}
 	b, bracketed := bytes.CutPrefix(msg, []byte("["))
 	i := shape(b, "dddd-dd-dd dd:dd:dd")
 	if i == 0 {
 		i = shape(b, "dddd-dd-ddTdd:dd:dd")
+	}
+	if i == 0 && bracketed {
+		i = bsdStamp(b)
 	}
 	if i == 0 {
 		return msg
@@ -134,6 +141,23 @@ func peelStamp(msg []byte) []byte {
 		return msg
 	}
 	return trimLeft(b)
+}
+
+// months are the names that begin a stamp of strftime's %b %e %T.
+const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+// bsdStamp returns the length of the stamp "Nov  3 14:53:33" that b begins with, or
+// 0.
+func bsdStamp(b []byte) int {
+	if len(b) < 3 || strings.Index(months, string(b[:3]))%3 != 0 {
+		return 0
+	}
+	for _, form := range [...]string{" dd dd:dd:dd", "  d dd:dd:dd"} {
+		if n := shape(b[3:], form); n > 0 {
+			return 3 + n
+		}
+	}
+	return 0
 }
 
 // shape returns len(form) if b begins with it, where d is any digit; else 0.

@@ -397,3 +397,17 @@ func TestLinesOfOneSecond(t *testing.T) {
 		}
 	}
 }
+
+func TestLeadingStamp(t *testing.T) {
+	for msg, want := range map[string]Stamp{
+		"[2026-11-23 01:39:42.5] x": {Year: 2026, Month: 11, Day: 23, Hour: 1, Minute: 39, Second: 42, Nanosecond: 5e8, Fractional: true},
+		"2026-11-23 01:39:42 x":     {Year: 2026, Month: 11, Day: 23, Hour: 1, Minute: 39, Second: 42},
+		"[Nov  3 01:39:42] x":       {Month: 11, Day: 3, Hour: 1, Minute: 39, Second: 42},
+		"[Nov 23 01:39:42]":         {Month: 11, Day: 23, Hour: 1, Minute: 39, Second: 42},
+		"Nov 23 01:39:42 x":         {}, "[x": {}, "[": {}, "": {}, "[Nov 23": {},
+	} {
+		if got := LeadingStamp([]byte(msg)); got != want {
+			t.Errorf("%q: %+v, want %+v", msg, got, want)
+		}
+	}
+}

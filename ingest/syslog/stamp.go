@@ -266,9 +266,13 @@ func (p *Parser) cutStamp(b []byte) (s Stamp, rest []byte, ok bool) {
 }
 
 // LeadingStamp returns the stamp that a message without a header begins with, as
-// in the files of Asterisk, "[2026-11-23 01:39:42.691] …", and FreeSWITCH; the
-// zero Stamp if there is none. Entry.SetMessage removes it.
+// in the files of Asterisk, "[2026-11-23 01:39:42.691] …" or "[Nov 23 01:39:42] …",
+// and FreeSWITCH; the zero Stamp if there is none. Entry.SetMessage removes it.
 func LeadingStamp(msg []byte) Stamp {
+	if len(msg) > 0 && msg[0] == '[' && (len(msg) == 1 || !isDigit(msg[1])) {
+		s, _ := parseBSD(msg[1:])
+		return s
+	}
 	s, _ := parseISO(bytes.TrimPrefix(msg, []byte("[")), ' ')
 	return s
 }
