@@ -45,6 +45,9 @@ type Config struct {
 	RulesDir string
 	// NeverBan are the operator's guards.
 	NeverBan NeverBan
+	// Trunks are whom spoofable evidence alone never bans: providers, whom
+	// somebody could silence by packets in their name.
+	Trunks NeverBan
 
 	Journald []Journald
 	Syslog   []Syslog
@@ -69,10 +72,14 @@ type Config struct {
 	lines tomlkeys.Lines // for what Resolve finds
 }
 
-// NeverBan is what no ban may touch.
+// NeverBan is what no ban may touch: addresses, and where to find others.
 type NeverBan struct {
 	Prefixes []netip.Prefix // addresses are prefixes of full length
 	Sets     []Set
+	// Files are absolute paths of lists, see ReadList.
+	Files []string
+	// Names are host names, whose addresses are asked for again and again.
+	Names []string
 }
 
 // Set names a set of the kernel's nftables, written "@family table/set".

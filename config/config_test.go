@@ -176,8 +176,10 @@ func TestEverything(t *testing.T) {
 				prefix("192.0.2.1/32"), prefix("2001:db8::/32"), prefix("192.0.2.2/32"),
 				prefix("192.0.2.0/28"), prefix("0.0.0.0/0"),
 			},
-			Sets: []Set{{"ip6", "table", "set"}},
+			Sets:  []Set{{"ip6", "table", "set"}},
+			Files: []string{"/etc/bailiff/friends"}, Names: []string{"home.example.net"},
 		},
+		Trunks: NeverBan{Prefixes: []netip.Prefix{prefix("198.51.100.64/28")}, Names: []string{"sip.example.net"}},
 		Journald: []Journald{
 			{Name: "journald-remote", Dir: "/var/log/journal/remote", Feed: Feed{Packs: []string{"a"}}},
 			{Name: "journald-pbx", Enabled: true, Namespace: "pbx"},

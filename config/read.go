@@ -28,6 +28,7 @@ func (r *reader) config(values map[string]any) *Config {
 		r.mustBeDir("rules_dir", c.RulesDir)
 	}
 	t.each("never_ban", false, func(path, s string) { r.guard(path, s, &c.NeverBan) })
+	t.each("trunks", false, func(path, s string) { r.guard(path, s, &c.Trunks) })
 
 	source := t.sub("source")
 	c.Journald = journals(source)
@@ -75,25 +76,6 @@ func (r *reader) mustBeDir(key, dir string) {
 	case !info.IsDir():
 		r.fail(key, "name the directory that the packs are in", "%s is not a directory", dir)
 	}
-}
-
-// guard reads one entry of never_ban.
-func (r *reader) guard(path, text string, into *NeverBan) {
-	if rest, ok := strings.CutPrefix(text, "@"); ok {
-		set, ok := parseSet(rest)
-		if !ok {
-			r.fail(path, `write it like "@inet filter/trusted4"`, "%q does not name a set of nftables", text)
-			return
-		}
-		into.Sets = append(into.Sets, set)
-		return
-	}
-	p, hint, err := parsePrefix(text)
-	if err != nil {
-		r.fail(path, hint, "%v", err)
-		return
-	}
-	into.Prefixes = append(into.Prefixes, p)
 }
 
 // parseSet reads "family table/set".

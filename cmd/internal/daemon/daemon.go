@@ -24,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"time"
 
@@ -81,9 +80,7 @@ type daemon struct {
 	bench   bench
 
 	reporter reporter
-	guarded  time.Time                     // when the guards were last asked for; of the judge
-	sets     map[config.Set][]netip.Prefix // last content of the sets in never_ban; of the judge
-	lost     map[config.Set]bool           // sets in never_ban that are gone; of the judge
+	guarded  time.Time // when the guards were last asked for; of the judge
 }
 
 // Run runs the daemon until ctx is done, then settles what was read and
@@ -167,7 +164,7 @@ func (d *daemon) openFirewall() (enforce.Enforcer, error) {
 
 // restore brings back what stood when the last daemon ended: bans and open
 // windows into the engine, bans into the kernel.
-func (d *daemon) restore(ctx context.Context, guards []decide.Guard) error {
+func (d *daemon) restore(ctx context.Context, guards safe) error {
 	now := time.Now()
 	bans, err := d.store.Bans(now)
 	if err != nil {
@@ -183,7 +180,7 @@ func (d *daemon) restore(ctx context.Context, guards []decide.Guard) error {
 	}
 	d.pipe.engine.Restore(bans, windows, now)
 	d.pipe.engine.Recognise(known)
-	lifted := d.pipe.engine.SetGuards(guards, now)
+	lifted := guards.put(d.pipe.engine, now)
 	if d.store.Degraded() != nil {
 		// What stands in the kernel is all that is left of the record: it
 		// stays until the record can be read (recall).

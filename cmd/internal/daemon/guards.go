@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -16,11 +15,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bailiff/config"
 	"bailiff/decide"
-	"bailiff/enforce/nft"
 )
 
 // bench lists where this machine says who must never be banned. The paths are
@@ -31,6 +30,13 @@ type bench struct {
 	sessions       string // /run/systemd/sessions: one file a logind session
 	adminGroups    []string
 	interfaceAddrs func() ([]net.Addr, error)
+
+	lookup func(ctx context.Context, name string) ([]netip.Addr, error)
+
+	known map[string][]netip.Prefix // last content of sets, lists and names
+	lost  map[string]bool           // those that cannot be read now
+
+	troubles atomic.Pointer[[]string] // what lost means, in words
 
 	mu  sync.Mutex    // held while the machine is asked
 	due chan struct{} // asks that it be asked again
@@ -44,6 +50,7 @@ func defaultBench() bench {
 		sessions:       "/run/systemd/sessions",
 		adminGroups:    []string{"sudo", "wheel"},
 		interfaceAddrs: net.InterfaceAddrs,
+		lookup:         lookup,
 		due:            make(chan struct{}, 1),
 	}
 }
@@ -213,65 +220,6 @@ func columns(r io.Reader) [][]string {
 	return out
 }
 
-// guards returns everything that must not be banned, for a daemon whose judge
-// does not run yet.
-func (d *daemon) guards(now time.Time) ([]decide.Guard, error) {
-	d.guarded = now
-	return d.guardsOf(d.law.config)
-}
-
-// guardsOf returns everything that must not be banned: what the machine says,
-// what the configuration says, and the senders of syslog that are single
-// addresses. A set of never_ban that cannot be read is an error the first time;
-// later its last content holds, and an alarm is logged. It reads files, asks for
-// users and reads kernel sets: the judge has no time for it.
-func (d *daemon) guardsOf(c *config.Config) ([]decide.Guard, error) {
-	d.bench.mu.Lock()
-	defer d.bench.mu.Unlock()
-	guards := d.bench.guards(d.log)
-	for _, p := range c.NeverBan.Prefixes {
-		guards = append(guards, decide.Guard{Prefix: p, Why: "never_ban"})
-	}
-	for i := range c.Syslog {
-		for _, p := range c.Syslog[i].AllowFrom {
-			if p.IsSingleIP() {
-				guards = append(guards, decide.Guard{Prefix: p, Why: "syslog sender"})
-			}
-		}
-	}
-	for _, set := range c.NeverBan.Sets {
-		prefixes, err := d.guardSet(set)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range prefixes {
-			guards = append(guards, decide.Guard{Prefix: p, Why: "never_ban " + set.String()})
-		}
-	}
-	return guards, nil
-}
-
-// guardSet reads one set. The caller holds bench.mu.
-func (d *daemon) guardSet(set config.Set) ([]netip.Prefix, error) {
-	prefixes, err := nft.ReadSet(set.Family, set.Table, set.Name)
-	last, known := d.sets[set]
-	switch {
-	case err == nil:
-		if d.sets == nil {
-			d.sets, d.lost = map[config.Set][]netip.Prefix{}, map[config.Set]bool{}
-		}
-		d.sets[set], d.lost[set] = prefixes, false
-		return prefixes, nil
-	case !known:
-		return nil, fmt.Errorf("never_ban %s: %w", set, err)
-	}
-	if !d.lost[set] {
-		d.lost[set] = true
-		d.log.Error("a set of never_ban cannot be read; its last content still guards", "set", set.String(), "err", err)
-	}
-	return last, nil
-}
-
 // guardsEvery is how often the machine is asked again whom it must not ban.
 const guardsEvery = time.Minute
 
@@ -315,7 +263,6 @@ func (d *daemon) renew(ctx context.Context) error {
 		if d.law.config != c {
 			return // a reload came between, with its own
 		}
-		lifted := d.pipe.engine.SetGuards(guards, d.pipe.now())
-		d.pipe.settle(context.WithoutCancel(ctx), lifted, nil)
+		d.pipe.settle(context.WithoutCancel(ctx), guards.put(d.pipe.engine, d.pipe.now()), nil)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -179,4 +180,60 @@ func TestGuardsAreRenewedBesideTheJudge(t *testing.T) {
 		<-p.closed
 		cancel()
 	})
+}
+
+// Names, lists and the last that was known of each guard addresses, and trunks are spared.
+func TestGuardsByNameAndList(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "friends")
+	if err := os.WriteFile(list, []byte("192.0.2.0/24 # office\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := config.Default()
+	c.NeverBan.Names, c.NeverBan.Files, c.Trunks.Names = []string{"home.example.net"}, []string{list}, []string{"sip.example.net"}
+	d := &daemon{log: quiet, law: law{config: c}, bench: defaultBench()}
+	up := true
+	d.bench.lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
+		switch {
+		case !up:
+			return nil, errors.New("no resolver")
+		case name == "home.example.net":
+			return []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::1")}, nil
+		}
+		return []netip.Addr{netip.MustParseAddr("203.0.113.5")}, nil
+	}
+	for _, now := range []bool{true, false} { // what was known lasts
+		if up = now; !up {
+			if err := os.Remove(list); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := d.guardsOf(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []decide.Guard{
+			{Prefix: netip.MustParsePrefix("198.51.100.1/32"), Why: "never_ban home.example.net"},
+			{Prefix: netip.MustParsePrefix("2001:db8::1/128"), Why: "never_ban home.example.net"},
+			{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Why: "never_ban file:" + list},
+		} {
+			if !slices.Contains(s.guards, want) {
+				t.Errorf("resolver %v: %+v does not guard", now, want)
+			}
+		}
+		if want := (decide.Guard{Prefix: netip.MustParsePrefix("203.0.113.5/32"), Why: "trunks sip.example.net"}); !slices.Contains(s.trunks, want) {
+			t.Errorf("resolver %v: trunks %+v", now, s.trunks)
+		}
+		if n := len(d.bench.unguarded()); (n == 0) != now {
+			t.Errorf("resolver %v: %d warnings", now, n)
+		}
+	}
+	d = &daemon{log: quiet, law: law{config: c}, bench: defaultBench()}
+	d.bench.lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no resolver") }
+	if _, err := d.guardsOf(c); err == nil {
+		t.Error("a list that never was there is no error")
+	}
+	c.NeverBan.Files = nil
+	if s, err := d.guardsOf(c); err != nil || len(s.trunks) != 0 {
+		t.Errorf("a name that never had an address keeps bailiff from starting: %v", err)
+	}
 }

@@ -43,7 +43,7 @@ func (d *daemon) reload(ctx context.Context) (string, error) {
 		next.set.Inherit(d.law.set)
 		d.law, d.guarded = next, now
 		d.pipe.set.Store(next.set)
-		d.pipe.settle(context.WithoutCancel(ctx), d.pipe.engine.SetGuards(guards, now), nil)
+		d.pipe.settle(context.WithoutCancel(ctx), guards.put(d.pipe.engine, now), nil)
 	})
 	if err := errors.Join(err, refusal); err != nil {
 		return "", err

@@ -55,7 +55,7 @@ func NewReplay(c *config.Config, log *slog.Logger) (*Replay, error) {
 	if r.engine, err = decide.New(d.law.decide, r.record); err != nil {
 		return nil, err
 	}
-	r.engine.SetGuards(guards, time.Time{})
+	guards.put(r.engine, time.Time{})
 	return r, nil
 }
 

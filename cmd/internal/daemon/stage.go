@@ -55,7 +55,7 @@ func NewStage(opt StageOptions) (*Stage, error) {
 		if err := s.open(m, m, opt.Decision); err != nil {
 			return nil, err
 		}
-		d.pipe.settle(context.Background(), d.pipe.engine.SetGuards(guards, now), nil)
+		d.pipe.settle(context.Background(), guards.put(d.pipe.engine, now), nil)
 		return s, nil
 	}
 	options := opt.Config.Store(log.With("part", "store"))
@@ -137,7 +137,7 @@ func (s *Stage) Tick() {
 		d.log.Error("renew guards; the old ones hold", "err", err)
 		return
 	}
-	d.pipe.settle(ctx, d.pipe.engine.SetGuards(guards, now), nil)
+	d.pipe.settle(ctx, guards.put(d.pipe.engine, now), nil)
 }
 
 // Held is how many bans a ceiling holds back.

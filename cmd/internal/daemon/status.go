@@ -46,6 +46,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	if stats.Evicted > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("more addresses attack than are watched at once; %d were forgotten", stats.Evicted))
 	}
+	s.Warnings = append(s.Warnings, d.bench.unguarded()...)
 	if held > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans wait for room under a ceiling; bailiff held lists them", held))
 	}
