@@ -88,6 +88,7 @@ func diff(want, got *Config) string {
 		cmpopts.IgnoreFields(Config{}, "File", "lines"),
 		cmpopts.IgnoreFields(Journald{}, "path"),
 		cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
+		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 		cmpopts.EquateEmpty())
 }
 
@@ -187,7 +188,7 @@ func TestEverything(t *testing.T) {
 		},
 		Origins: []ingest.Origin{
 			{Name: "office", From: []netip.Prefix{prefix("198.51.100.0/24"), prefix("2001:db8::7/128")}, Trust: trust(ingest.TrustLow)},
-			{Name: "pbx", From: []netip.Prefix{prefix("198.51.100.7/32")}, Certificates: []string{"pbx.example.com"}, Hosts: []string{"pbx"}},
+			{Name: "pbx", From: []netip.Prefix{prefix("198.51.100.7/32")}, Certificates: []string{"pbx.example.com"}, Hosts: []string{"pbx"}, Zone: time.UTC, SilentAfter: time.Hour},
 		},
 		Syslog: []Syslog{
 			{

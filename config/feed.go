@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"bailiff/ingest"
 )
@@ -57,6 +58,20 @@ func (t *table) trusted(name string) *ingest.Trust {
 	return &trust
 }
 
+// timezone reads the name of a time zone; nil if there is none.
+func (t *table) timezone(name string) *time.Location {
+	var text string
+	if !t.string(name, &text) {
+		return nil
+	}
+	zone, err := time.LoadLocation(text)
+	if err != nil || text == "" {
+		t.fail(t.key(name), `write it like "Europe/Berlin", or "UTC"; install the package tzdata if it is missing`, "there is no time zone %q", text)
+		return nil
+	}
+	return zone
+}
+
 // identifier reads the identifier of lines that carry none.
 func (t *table) identifier(into *string) {
 	if t.string("identifier", into) && (*into == "" || strings.ContainsAny(*into, " \t\n:[]")) {
@@ -87,6 +102,8 @@ func origins(all *table) []ingest.Origin {
 			t.fail(t.path, `add from = ["198.51.100.7"], say`, "nobody is this origin")
 		}
 		o.Trust = t.trusted("trust")
+		o.Zone = t.timezone("timezone")
+		t.duration("silent_after", time.Second, &o.SilentAfter)
 		t.done()
 		// Of two that claim one sender the second is told of.
 		if _, err := ingest.NewOrigins(append(out[:len(out):len(out)], o)...); err != nil {
