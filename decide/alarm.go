@@ -28,6 +28,14 @@ func (e *Engine) ring(b bell, now time.Time) bool {
 	return true
 }
 
+// Report returns an alarm that no match gave rise to, about an address if p is
+// valid.
+func Report(origin string, p netip.Prefix, at time.Time, reason string) Decision {
+	d := Decision{Action: Alarm, Prefix: p, At: at, Origin: origin, Reason: reason}
+	d.ID = id(&Decision{Action: Alarm, Prefix: p, At: at, Jail: origin + " " + reason})
+	return d
+}
+
 func (e *Engine) alarmAmbiguous(m *rules.Match, now time.Time) []Decision {
 	if !e.ring(bell{name: m.Rule.String()}, now) {
 		return nil

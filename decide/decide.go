@@ -73,7 +73,7 @@ type Decision struct {
 	// Jail and Rule are what decided; Rule is "pack/name" of the completing
 	// match. Both are empty for an operator's ban without a jail.
 	Jail, Rule string
-	// Origin is who decided: "rules", "operator".
+	// Origin is who decided: "rules", "operator"; "senders" of alarms about them.
 	Origin string
 	// Strike is which ban of this prefix it is, counted from 1. A ban on
 	// spoofable evidence is none: it has the number of those before it.

@@ -255,7 +255,7 @@ func (s *Sender) state(now time.Time) State {
 	out := State{
 		Name: s.key.String(), Addr: s.key.Addr, Origin: s.origin, Trust: s.trust, Named: s.named,
 		Lines: s.lines, PerMinute: s.perMinute(now), Last: s.last, Year: s.year, Jumps: s.jumps, Lost: s.loss.lost,
-		Numbered: s.loss.clock > 0,
+		Numbered: s.loss.clock > 0 || s.loss.lost > 0,
 	}
 	for d := ingest.Dialect(0); s.dialects>>d != 0; d++ {
 		if s.dialects>>d&1 != 0 {

@@ -73,7 +73,7 @@ func (d *desk) lines(n int) (written time.Time) {
 
 func (d *desk) state() State {
 	d.t.Helper()
-	all, _ := d.table.States(d.now)
+	all, _, _ := d.table.States(d.now)
 	if len(all) != 1 {
 		d.t.Fatalf("%d senders", len(all))
 	}
@@ -81,7 +81,7 @@ func (d *desk) state() State {
 }
 
 func (d *desk) notices() (texts []string) {
-	notes, _ := d.table.Notices(d.now)
+	notes := d.table.Notices(d.now)
 	for _, n := range notes {
 		texts = append(texts, n.Text)
 	}
@@ -273,7 +273,7 @@ func TestTableIsBounded(t *testing.T) {
 	for i := range all {
 		sends(i)
 	}
-	states, evicted := d.table.States(d.now)
+	states, evicted, _ := d.table.States(d.now)
 	if len(states) != rows+1 || evicted != 0 || states[rows].Lines != rows {
 		t.Errorf("%d rows, %d evicted, last %+v", len(states), evicted, states[rows])
 	}
@@ -286,7 +286,7 @@ func TestTableIsBounded(t *testing.T) {
 	for i := range all {
 		sends(rows + i)
 	}
-	states, evicted = d.table.States(d.now)
+	states, evicted, _ = d.table.States(d.now)
 	if evicted != crowd {
 		t.Errorf("%d evicted, want %d", evicted, crowd)
 	}
@@ -305,8 +305,9 @@ func TestTableIsBounded(t *testing.T) {
 		d.now = d.now.Add(stale)
 		sends(all + d.now.Minute())
 	}
-	if last := d.table.LastOf("10.0.0.0"); last.IsZero() {
-		t.Error("a sender with a name was forgotten")
+	heard := map[string]time.Time{}
+	if d.table.Last(heard); len(heard) != 1 || heard["10.0.0.0"].IsZero() {
+		t.Errorf("of senders with a name there were heard %v", heard)
 	}
 }
 
@@ -327,7 +328,8 @@ func TestStrangersDoNotDrownOthers(t *testing.T) {
 		jump(i, false)
 	}
 	jump(-1, true)
-	notes, unsaid := d.table.Notices(d.now)
+	notes := d.table.Notices(d.now)
+	_, _, unsaid := d.table.States(d.now)
 	if len(notes) != strangers+1 || unsaid != 7 || notes[strangers].Origin != "office" {
 		t.Errorf("%d notices, %d unsaid", len(notes), unsaid)
 	}

@@ -110,9 +110,9 @@ func (t *Table) sweep(now time.Time) bool {
 }
 
 // States returns what is known of each sender, who was last heard first, and last
-// of all the others if there are any; and how many senders lost their row to
-// others.
-func (t *Table) States(now time.Time) (all []State, evicted uint64) {
+// of all the others if there are any; how many senders lost their row to others;
+// and how many notices of strangers were held back because there were too many.
+func (t *Table) States(now time.Time) (all []State, evicted, unsaid uint64) {
 	t.mu.RLock()
 	senders := make([]*Sender, 0, len(t.senders)+1)
 	for _, s := range t.senders {
@@ -134,21 +134,25 @@ func (t *Table) States(now time.Time) (all []State, evicted uint64) {
 	if t.others.lines > 0 {
 		all = append(all, t.others.state(now))
 	}
-	return all, evicted
+	t.newsMu.Lock()
+	defer t.newsMu.Unlock()
+	return all, evicted, t.unsaid
 }
 
-// LastOf returns when the senders of an origin were last heard.
-func (t *Table) LastOf(origin string) (last time.Time) {
+// Last brings up to date when each origin with a name was last heard.
+func (t *Table) Last(heard map[string]time.Time) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, s := range t.senders {
+		if !s.named {
+			continue
+		}
 		s.mu.Lock()
-		if s.origin == origin && s.last.After(last) {
-			last = s.last
+		if s.last.After(heard[s.origin]) {
+			heard[s.origin] = s.last
 		}
 		s.mu.Unlock()
 	}
-	return last
 }
 
 // Kind is what is noted of a sender.
@@ -211,10 +215,9 @@ func (s *Sender) note(k Kind, now time.Time, text func() string) {
 	t.notes = append(t.notes, Notice{Kind: k, Sender: s.key, Origin: s.origin, At: now, Text: text()})
 }
 
-// Notices returns what befell senders since it was last called, and how many
-// notices of strangers were held back in all because there were too many. It is
-// meant to be called about once a second.
-func (t *Table) Notices(now time.Time) (notes []Notice, unsaid uint64) {
+// Notices returns what befell senders since it was last called. It is meant to be
+// called about once a second.
+func (t *Table) Notices(now time.Time) (notes []Notice) {
 	t.mu.RLock()
 	for _, s := range t.senders {
 		s.mu.Lock()
@@ -225,7 +228,7 @@ func (t *Table) Notices(now time.Time) (notes []Notice, unsaid uint64) {
 	t.newsMu.Lock()
 	defer t.newsMu.Unlock()
 	notes, t.notes = t.notes, nil
-	return notes, t.unsaid
+	return notes
 }
 
 // account counts what is late as lost and tells of losses.

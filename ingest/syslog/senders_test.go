@@ -71,7 +71,7 @@ func (d *desk) send(from, line string) {
 func (d *desk) states(t *testing.T) map[string]sender.State {
 	t.Helper()
 	out := map[string]sender.State{}
-	all, _ := d.w.l.Senders().States(d.now)
+	all, _, _ := d.w.l.Senders().States(d.now)
 	for _, s := range all {
 		out[s.Name] = s
 	}
@@ -153,7 +153,7 @@ func TestSendersLoseLines(t *testing.T) {
 		}
 		d.send("192.0.2.8:514", fmt.Sprintf("<132>%d: Nov 23 01:38:44: %%SEC-4-X: x", n))
 	}
-	notes, _ := d.w.l.Senders().Notices(d.now)
+	notes := d.w.l.Senders().Notices(d.now)
 	s := d.states(t)
 	if s["192.0.2.7"].Lost != 4 || s["192.0.2.8"].Lost != 0 || !s["192.0.2.8"].Numbered {
 		t.Errorf("%+v", s)

@@ -17,7 +17,10 @@ type Status struct {
 	Config string    `json:"config"` // file, "" for the built-in default
 	DryRun bool      `json:"dry_run,omitempty"`
 
-	Sources  []Source `json:"sources"`
+	Sources []Source `json:"sources"`
+	// Senders are those of each source, who was last heard first, and last of all
+	// those without a row of their own.
+	Senders  []Sender `json:"senders"`
 	Packs    []Pack   `json:"packs"`
 	Jails    []Jail   `json:"jails"`
 	Store    Part     `json:"store"`

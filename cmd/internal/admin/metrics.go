@@ -23,7 +23,7 @@ type metric struct {
 
 // The families of /metrics. Labels are names from the configuration, from the
 // packs and from our own code: log text has no way in.
-var metrics = []metric{
+var metrics = append([]metric{
 	gauge("build_info", "Which bailiff this is; always 1.", func(s *Status, emit func(float64, ...string)) {
 		emit(1, s.Version, runtime.Version())
 	}, "version", "goversion"),
@@ -165,7 +165,7 @@ var metrics = []metric{
 	gauge("refused_bytes", "Bytes refused by the standing bans.", func(s *Status, emit func(float64, ...string)) {
 		emit(float64(s.Firewall.Bytes))
 	}),
-}
+}, senderMetrics...)
 
 func gauge(name, help string, read func(*Status, func(float64, ...string)), labels ...string) metric {
 	return metric{prometheus.NewDesc("bailiff_"+name, help, labels, nil), prometheus.GaugeValue, read}

@@ -35,6 +35,7 @@ func (p *Printer) Status(s *Status) error {
 	p.sources(&b, s.Sources)
 
 	b.WriteByte('\n')
+	p.senders(&b, s)
 	p.packs(&b, s.Packs)
 
 	b.WriteByte('\n')

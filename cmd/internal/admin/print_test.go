@@ -48,6 +48,20 @@ func sampleWhy() Why {
 	}
 }
 
+func sampleSenders() []Sender {
+	slow, fast, none := -220.4, 0.2, 0.0
+	var lost, all uint64 = 3, 0
+	senders := []Sender{
+		{Source: "udp:127.0.0.1:5514", Name: "192.0.2.5", Origin: "192.0.2.5", Trust: "low", Lines: 7, PerMinute: 0.4, Last: at.Add(-time.Minute), Dialects: []string{"rfc3164", "cisco"}, Skew: &slow, Zone: "+02:00", ZoneInferred: true, Year: 2026, ClockJumps: 1},
+		{Source: "udp:127.0.0.1:5514", Name: "198.51.100.7", Origin: "office", Named: true, Trust: "high", Lines: 12345, PerMinute: 61.6, Last: at, Dialects: []string{"rfc5424"}, Skew: &fast, Lost: &lost},
+		{Source: "udp:127.0.0.1:5514", Name: "198.51.100.8", Origin: "office", Named: true, Trust: "high", Lines: 5, Last: at.Add(-48 * time.Hour), Dialects: []string{"rfc3164"}, Skew: &none, Zone: "-03:30", Lost: &all},
+	}
+	for range shownSenders {
+		senders = append(senders, Sender{Source: "unix", Name: "uid 0", Origin: "uid 0", Trust: "high", Lines: 1, Last: at})
+	}
+	return append(senders, Sender{Source: "udp:127.0.0.1:5514", Trust: "normal", Lines: 99, Last: at})
+}
+
 func sampleStatus() Status {
 	alarm := Decision{At: at, Action: "alarm", Prefix: netip.MustParsePrefix("192.0.2.5/32"), Jail: "sshd", Rule: "sshd/failed-password", Origin: "rules", Reason: "never_ban protects it"}
 	return Status{
@@ -59,6 +73,7 @@ func sampleStatus() Status {
 			}},
 			{Name: "udp:127.0.0.1:5514", Part: Part{Error: "port in use", Hint: "stop rsyslog"}, Counts: []Count{{"received", "", 4}, {"delivered", "", 1}}, Imbalances: []Imbalance{{"received", "delivered", 3}}},
 		},
+		Senders:  sampleSenders(),
 		Packs:    []Pack{{Name: "sshd", Rules: 12, Matches: 512, Ambiguous: 1, Untrusted: 3, Sample: "Failed \x1b[2J", NearMisses: 2, NearSample: "Failed\x00 new words", Sessions: &Sessions{Live: 6, Unbound: 4, Evicted: 5}}, {Name: "nginx"}},
 		Jails:    []Jail{{Name: "sshd", Packs: []string{"sshd"}, Windows: 7, Standing: 2, Bans: 9, Alarms: 1}, {Name: "lab", Packs: []string{"sshd", "asterisk"}, Simulate: true}},
 		Store:    Part{OK: false, Detail: "/var/lib/bailiff", Error: "disk full", Hint: "make room", Errors: 2},

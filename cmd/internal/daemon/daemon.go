@@ -78,6 +78,7 @@ type daemon struct {
 	alarms  alarms
 	jails   jailCounts
 	bench   bench
+	vigil   vigil // of the judge
 
 	reporter reporter
 	guarded  time.Time // when the guards were last asked for; of the judge
@@ -120,6 +121,7 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	defer d.closeSources()
+	d.vigil = newVigil(opt.Config.Origins, d.sources, d.started)
 	api := admin.New(d.api())
 	if err := api.Listen(); err != nil {
 		return err

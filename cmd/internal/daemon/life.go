@@ -113,6 +113,9 @@ func (d *daemon) tick(ctx context.Context, now time.Time) {
 	if released := d.pipe.engine.Release(now); len(released) > 0 {
 		d.pipe.settle(ctx, released, nil)
 	}
+	if alarms := d.vigil.alarms(now); len(alarms) > 0 {
+		d.pipe.settle(ctx, alarms, nil)
+	}
 	d.guardsDue(now)
 	select {
 	case <-d.store.Opened():

@@ -72,13 +72,14 @@ func fields(d *decide.Decision) map[string]string {
 	f := map[string]string{
 		"BAILIFF_ID":     d.ID,
 		"BAILIFF_ACTION": d.Action.String(),
-		"BAILIFF_ADDR":   d.Prefix.Addr().String(),
-		"BAILIFF_PREFIX": d.Prefix.String(),
 		"BAILIFF_JAIL":   d.Jail,
 		"BAILIFF_RULE":   d.Rule,
 		"BAILIFF_ORIGIN": d.Origin,
 		"BAILIFF_STRIKE": strconv.Itoa(d.Strike),
 		"BAILIFF_AT":     d.At.UTC().Format(time.RFC3339Nano),
+	}
+	if d.Prefix.IsValid() {
+		f["BAILIFF_ADDR"], f["BAILIFF_PREFIX"] = d.Prefix.Addr().String(), d.Prefix.String()
 	}
 	if !d.Until.IsZero() {
 		f["BAILIFF_UNTIL"] = d.Until.UTC().Format(time.RFC3339Nano)

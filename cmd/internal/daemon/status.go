@@ -18,7 +18,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	now := time.Now()
 	s := admin.Status{
 		Version: d.opt.Version, PID: os.Getpid(), Started: d.started, Now: now, Config: d.opt.Config.File, DryRun: d.opt.DryRun,
-		Sources: []admin.Source{}, Alarms: []admin.Decision{}, Warnings: []string{},
+		Sources: []admin.Source{}, Senders: []admin.Sender{}, Alarms: []admin.Decision{}, Warnings: []string{},
 	}
 	var census decide.Census
 	var watched map[string]int
@@ -33,9 +33,13 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 			s.Sources = append(s.Sources, k.status())
 		}
 		s.Queue = d.queueStatus(s.Sources)
+		s.Warnings = append(s.Warnings, d.vigil.warnings(now)...)
 	})
 	if err != nil {
 		return s, err
+	}
+	for _, k := range d.sources {
+		k.senders(&s, now)
 	}
 	s.Store = d.storeStatus()
 	s.Firewall = d.firewallStatus(ctx, census.Enforced)
