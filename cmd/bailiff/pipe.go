@@ -32,7 +32,7 @@ func pipeCommand(f *flags) *cobra.Command {
 the daemon does, and writes each decision at once as a JSON object on a line. It
 bans nobody; who reads the decisions does, or with --enforce the daemon that
 runs. What became of the lines it says at the end, on standard error.`,
-		Example: `  journalctl -f -o json | bailiff pipe --format ndjson
+		Example: `  journalctl -f -a -o json | bailiff pipe --format ndjson
   tail -F /var/log/asterisk/full | bailiff pipe --identifier asterisk`,
 		Args: takes(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.pipe(cmd, &p) },
