@@ -63,12 +63,17 @@ func written(raw []byte) int {
 
 // Stripped returns the length of a message of which journald has taken something
 // off the ends: syslog is the datagram as it came, which journald keeps beside
-// the message then (SYSLOG_RAW, systemd.journal-fields(7)), or nil.
-func Stripped(syslog, message []byte) int {
+// the message then (SYSLOG_RAW, systemd.journal-fields(7)), or nil. It says as well
+// whether the end of the message is lost: to journald a datagram ends at its first NUL
+// (src/journal/journald-syslog.c), which may be one that a client sent in its name.
+func Stripped(syslog, message []byte) (length int, cut bool) {
+	if i := bytes.IndexByte(syslog, 0); i >= 0 {
+		cut = len(bytes.TrimRight(syslog[i:], "\x00\t\n\v\f\r ")) > 0
+	}
 	if i := bytes.Index(syslog, message); i > 0 {
 		syslog = syslog[i:]
 	}
-	return written(syslog)
+	return written(syslog), cut
 }
 
 // unwrap returns what a whole message quotes and how often it was repeated, or

@@ -91,16 +91,20 @@ func TestStripped(t *testing.T) {
 	for _, tc := range []struct {
 		name, syslog, message string
 		want                  int
+		cut                   bool
 	}{
-		{"nothing was taken off", "", "hello", 0},
-		{"blanks", "<38>Nov 23 10:00:00 sshd[1]: hello   ", "hello", 8},
-		{"the end of a line", "<38>sshd: hello\n", "hello", 6},
-		{"a message within the header", "<38>ssh: ssh  ", "ssh", 10},
-		{"another message", "<38>x: hello", "bye", 12},
+		{"nothing was taken off", "", "hello", 0, false},
+		{"blanks", "<38>Nov 23 10:00:00 sshd[1]: hello   ", "hello", 8, false},
+		{"the end of a line", "<38>sshd: hello\n", "hello", 6, false},
+		{"a message within the header", "<38>ssh: ssh  ", "ssh", 10, false},
+		{"another message", "<38>x: hello", "bye", 12, false},
+		{"a NUL at the end", "<38>x: hello\x00\n\x00 ", "hello", 9, false},
+		{"a NUL of the client", "<38>x: no x from 192.0.2.77\x00 from 198.51.100.8", "no x from 192.0.2.77", 39, true},
+		{"an imitation behind it", "<38>x: a\x00<38>x: a", "a", 10, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := Stripped([]byte(tc.syslog), []byte(tc.message)); got != tc.want {
-				t.Errorf("got %d, want %d", got, tc.want)
+			if got, cut := Stripped([]byte(tc.syslog), []byte(tc.message)); got != tc.want || cut != tc.cut {
+				t.Errorf("got %d, %v, want %d, %v", got, cut, tc.want, tc.cut)
 			}
 		})
 	}

@@ -247,7 +247,7 @@ func (t *tail) fields(cursor string) error {
 		return value
 	}
 	r.message = get("MESSAGE")
-	r.length = ingest.Stripped(get("SYSLOG_RAW"), r.message)
+	r.length, r.truncated = ingest.Stripped(get("SYSLOG_RAW"), r.message)
 	r.unit = get("_SYSTEMD_UNIT")
 	r.uid = number(get("_UID"))
 	r.pid = number(get("_PID"))

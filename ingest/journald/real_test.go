@@ -118,6 +118,24 @@ func TestStripped(t *testing.T) {
 	})
 }
 
+// journald ends a message at a NUL that a client has sent in its name: what is left must
+// not pass for a whole line.
+func TestMessageEndsAtNUL(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts journald.Options) {
+		journaltest.Start(t)
+		opts.Since = time.Hour
+		r := read(t, opts, nil)
+		write := writer(t)
+		write("refused x from 192.0.2.77\x00 from 198.51.100.8")
+		write("whole\x00")
+		for _, l := range r.until("whole") {
+			if l.Truncated != strings.HasPrefix(l.Message, "refused") {
+				t.Errorf("%q: truncated %v", l.Message, l.Truncated)
+			}
+		}
+	})
+}
+
 // A line that journald split is handed out once, cut; its rest, which begins
 // wherever the writer liked, is not.
 func TestSplitLine(t *testing.T) {

@@ -96,7 +96,8 @@ func (s *Scanner) export(first []byte, e *ingest.Entry) bool {
 		}
 	}
 	e.Truncated, e.Dialect = cut, ingest.Journal
-	length := ingest.Stripped(s.get("SYSLOG_RAW"), message)
+	length, lost := ingest.Stripped(s.get("SYSLOG_RAW"), message)
+	e.Truncated = e.Truncated || lost
 	e.SetMessage(message)
 	e.Length = max(e.Length, length)
 	return true
