@@ -21,9 +21,9 @@ type child struct {
 	stderr prefix // how it said so; after done
 }
 
-// startChild runs argv. It is killed when ctx ends or the thread that started
+// startChild runs argv with an input that begins with first and then stays open. It is killed when ctx ends or the thread that started
 // it, which lives as long as it does.
-func startChild(ctx context.Context, argv []string) (*child, error) {
+func startChild(ctx context.Context, argv []string, first string) (*child, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -41,13 +41,14 @@ func startChild(ctx context.Context, argv []string) (*child, error) {
 		// likes. This one is held until the child is gone.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		_, err := cmd.StdinPipe() // open as long as we live
+		input, err := cmd.StdinPipe() // open as long as we live
 		if err == nil {
 			err = cmd.Start()
 		}
 		w.Close()
 		started <- err
 		if err == nil {
+			_, _ = io.WriteString(input, first) // who does not take it says why
 			c.err = cmd.Wait()
 		}
 	}()
@@ -69,7 +70,7 @@ func (c *child) stop() {
 // reports an *Error.
 func (s *Source) readChild(ctx context.Context, q query) error {
 	argv := append(append([]string(nil), s.opts.Reader...), q.args()...)
-	c, err := startChild(ctx, argv)
+	c, err := startChild(ctx, argv, q.cursor)
 	if err != nil {
 		return fmt.Errorf("start journal reader: %w", err)
 	}

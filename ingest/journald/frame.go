@@ -21,6 +21,8 @@ type record struct {
 	continued bool
 
 	cursor, unit, identifier, host, message []byte
+	// journal is the name of the journal, of collected ones.
+	journal []byte
 	// length is what ingest.Stripped says of the message.
 	length int
 	// values are of the fields that were asked for, in that order; nil where the
@@ -31,16 +33,33 @@ type record struct {
 // sink takes what a reader finds, in the order of the journal.
 type sink interface {
 	record(*record) error
-	gap(gap) error
+	notice(notice) error
 	// flush is called when there is nothing more to read at the moment.
 	flush() error
 }
+
+// notice is what befell a reader.
+type notice struct {
+	kind    noticeKind
+	journal string // in which journal, of collected ones
+	gap     gap
+	why     string // of a journal that cannot be read
+}
+
+type noticeKind byte
+
+const (
+	noticeGap   noticeKind = 1 + iota // entries are missing
+	noticeWrong                       // a journal cannot be read
+	noticeWell                        // it can be read again
+	noticeGone                        // its files are gone
+)
 
 // A frame is a little-endian uint32, the length of the rest, and a kind with
 // its body. Both ends are the same program, so there is no version.
 const (
 	frameRecord byte = 1 + iota
-	frameGap
+	frameNotice
 	frameError
 )
 
@@ -52,8 +71,9 @@ const (
 	// maxValues is how much all values of an entry may have together; what does
 	// not fit is not there.
 	maxValues = 4 * ingest.MaxMessage
-	// maxLabel caps cursor, unit, identifier and host. A cursor has at most
-	// 150 bytes, a unit name 255, a host name 64.
+	// maxLabel caps cursor, unit, identifier, host and journal. A cursor has at
+	// most 150 bytes, a unit name 255, a host name 64, the name of a journal with
+	// its directory 511.
 	maxLabel = 512
 	// pipeBuffer is what either end collects. It must hold a frame.
 	pipeBuffer = 64 << 10
@@ -88,7 +108,7 @@ func (w *frameWriter) record(r *record) error {
 	}
 	w.buf = append(w.buf, flags)
 	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(r.length))
-	for _, label := range [][]byte{r.cursor, r.unit, r.identifier, r.host} {
+	for _, label := range [][]byte{r.cursor, r.unit, r.identifier, r.host, r.journal} {
 		w.text(label[:min(len(label), maxLabel)])
 	}
 	w.text(r.message[:min(len(r.message), ingest.MaxMessage)])
@@ -111,11 +131,15 @@ func (w *frameWriter) values(values [][]byte) {
 	}
 }
 
-func (w *frameWriter) gap(g gap) error {
-	w.begin(frameGap)
-	w.buf = binary.LittleEndian.AppendUint64(w.buf, g.lost)
-	w.buf = binary.LittleEndian.AppendUint64(w.buf, g.from)
-	w.buf = binary.LittleEndian.AppendUint64(w.buf, g.to)
+func (w *frameWriter) notice(n notice) error {
+	w.begin(frameNotice)
+	w.buf = append(w.buf, byte(n.kind))
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, n.gap.lost)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, n.gap.from)
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, n.gap.to)
+	for _, label := range []string{n.journal, n.why} {
+		w.text([]byte(label[:min(len(label), maxLabel)]))
+	}
 	return w.end()
 }
 
@@ -180,12 +204,12 @@ func (r *frameReader) next(s sink) error {
 			break
 		}
 		err = s.record(&r.rec)
-	case frameGap:
-		g := gap{lost: body.uint64(), from: body.uint64(), to: body.uint64()}
+	case frameNotice:
+		n := body.notice()
 		if body.bad {
 			break
 		}
-		err = s.gap(g)
+		err = s.notice(n)
 	case frameError:
 		err = &Error{Problem: string(body.text()), Remedy: string(body.text())}
 	default:
@@ -212,7 +236,7 @@ func (b *frameBody) record(r *record) {
 	r.uid, r.pid = int(b.uint64()), int(b.uint64())
 	flags := b.take(1)
 	r.length = int(b.uint64())
-	r.cursor, r.unit, r.identifier, r.host = b.text(), b.text(), b.text(), b.text()
+	r.cursor, r.unit, r.identifier, r.host, r.journal = b.text(), b.text(), b.text(), b.text(), b.text()
 	r.message = b.text()
 	r.values = b.values(r.values[:0])
 	if b.bad {
@@ -223,6 +247,16 @@ func (b *frameBody) record(r *record) {
 	if len(r.message) > ingest.MaxMessage {
 		b.bad = true
 	}
+}
+
+func (b *frameBody) notice() notice {
+	kind := b.take(1)
+	n := notice{gap: gap{lost: b.uint64(), from: b.uint64(), to: b.uint64()}}
+	n.journal, n.why = string(b.text()), string(b.text())
+	if !b.bad {
+		n.kind = noticeKind(kind[0])
+	}
+	return n
 }
 
 func (b *frameBody) uint64() uint64 {

@@ -16,12 +16,12 @@ import (
 // kept is a sink that owns what it is given.
 type kept struct {
 	records []record
-	gaps    []gap
+	notices []notice
 }
 
 func (k *kept) record(r *record) error {
 	own := *r
-	for _, b := range []*[]byte{&own.cursor, &own.unit, &own.identifier, &own.host, &own.message} {
+	for _, b := range []*[]byte{&own.cursor, &own.unit, &own.identifier, &own.host, &own.message, &own.journal} {
 		*b = bytes.Clone(*b)
 	}
 	own.values = nil
@@ -32,19 +32,21 @@ func (k *kept) record(r *record) error {
 	return nil
 }
 
-func (k *kept) gap(g gap) error { k.gaps = append(k.gaps, g); return nil }
-func (k *kept) flush() error    { return nil }
+func (k *kept) notice(n notice) error { k.notices = append(k.notices, n); return nil }
+func (k *kept) flush() error          { return nil }
+
+var someNotice = notice{kind: noticeGap, journal: "remote-pbx", gap: gap{lost: 3, from: 1, to: 2}, why: "because"}
 
 var someRecords = []record{
 	{
 		realtime: 1795407256392572, uid: 0, pid: 4711,
-		cursor: []byte(someCursor), unit: []byte("ssh.service"), identifier: []byte("sshd"), host: []byte("pbx"),
+		cursor: []byte(someCursor), unit: []byte("ssh.service"), identifier: []byte("sshd"), host: []byte("pbx"), journal: []byte("remote-pbx"),
 		message: []byte("Failed password for root from 198.51.100.7 port 22 ssh2"), length: 500,
 		values: [][]byte{nil, {}, []byte("198.51.100.7"), nil},
 	},
 	{
 		realtime: 1, uid: -1, pid: -1, truncated: true, continued: true,
-		cursor: []byte{}, unit: []byte{}, identifier: []byte{}, host: []byte{},
+		cursor: []byte{}, unit: []byte{}, identifier: []byte{}, host: []byte{}, journal: []byte{},
 		message: bytes.Repeat([]byte{0xff}, ingest.MaxMessage),
 	},
 }
@@ -53,7 +55,7 @@ func encode(t testing.TB) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w := newFrameWriter(&out)
-	err := errors.Join(w.record(&someRecords[0]), w.gap(gap{lost: 3, from: 1, to: 2}), w.record(&someRecords[1]), w.flush())
+	err := errors.Join(w.record(&someRecords[0]), w.notice(someNotice), w.record(&someRecords[1]), w.flush())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +78,8 @@ func TestFrames(t *testing.T) {
 	if !errors.Is(err, io.EOF) {
 		t.Fatalf("ended with %v, want EOF", err)
 	}
-	want := kept{records: someRecords, gaps: []gap{{lost: 3, from: 1, to: 2}}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(kept{}, record{}, gap{})); diff != "" {
+	want := kept{records: someRecords, notices: []notice{someNotice}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(kept{}, record{}, notice{}, gap{})); diff != "" {
 		t.Error(diff)
 	}
 }

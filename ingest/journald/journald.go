@@ -24,6 +24,13 @@
 // is counted, line by line where the numbers allow it, and logged with its
 // length; reading goes on with the oldest entry behind it.
 //
+// # Collected journals
+//
+// libsystemd merges the files of a directory by the stamps in them and never goes
+// back: of two machines the lines of the one whose clock is behind, or that uploads
+// late, would not be seen. So each machine's journal is followed for itself, and
+// the Cursor of an entry holds the positions in all of them.
+//
 // # Fields
 //
 // The reader ships what every entry needs, and of the other fields those that

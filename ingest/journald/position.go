@@ -61,6 +61,14 @@ func (p position) same(q position) bool {
 	return p.boot == q.boot && p.mono == q.mono && p.realtime == q.realtime && p.xor == q.xor
 }
 
+// before reports whether p is known to be older than q.
+func (p position) before(q position) bool {
+	if p.seqnumID == q.seqnumID {
+		return p.seqnum < q.seqnum
+	}
+	return p.boot == q.boot && p.mono < q.mono
+}
+
 // missing is how many entries lie between p and a later q. It is known only
 // within one series.
 func (p position) missing(q position) (n uint64, known bool) {
@@ -71,6 +79,35 @@ func (p position) missing(q position) (n uint64, known bool) {
 		return 0, true
 	}
 	return q.seqnum - p.seqnum - 1, true
+}
+
+// counts is the last position in each series.
+type counts map[string]position
+
+// maxSeries bounds the series that are remembered.
+const maxSeries = 256
+
+func (c counts) add(p position) {
+	if len(c) >= maxSeries {
+		clear(c)
+	}
+	c[p.seqnumID] = p
+}
+
+// missing is how many entries lie between the last one, at, and q. Up to systemd
+// 253 the files of the system and of each user are series of their own, but
+// journald counts on from one to the other. So between two series that both
+// had entries in this boot the number is known too. (At boot, and when the
+// volatile journal is copied to disk, a series begins with a number of its own.)
+func (c counts) missing(at, q position) (n uint64, known bool) {
+	last, seen := c[q.seqnumID]
+	if at.seqnumID == q.seqnumID || !seen || last.boot != q.boot || at.boot != q.boot {
+		return at.missing(q)
+	}
+	if at.seqnum > last.seqnum {
+		last.seqnum = at.seqnum
+	}
+	return last.missing(q)
 }
 
 // gap is a stretch of the journal that was removed before it was read.

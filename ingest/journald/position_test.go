@@ -96,3 +96,52 @@ func FuzzPosition(f *testing.F) {
 		}
 	})
 }
+
+func TestPositionBefore(t *testing.T) {
+	at := position{seqnumID: "a", seqnum: 7, boot: "x", mono: 100}
+	for _, c := range []struct {
+		name string
+		p    position
+		want bool
+	}{
+		{"itself", at, false},
+		{"an older number", position{seqnumID: "a", seqnum: 6, boot: "x", mono: 200}, true},
+		{"a younger number", position{seqnumID: "a", seqnum: 8, boot: "x", mono: 50}, false},
+		{"earlier in the boot", position{seqnumID: "b", seqnum: 9, boot: "x", mono: 99}, true},
+		{"later in the boot", position{seqnumID: "b", seqnum: 1, boot: "x", mono: 101}, false},
+		{"another boot", position{seqnumID: "b", seqnum: 1, boot: "y", mono: 1}, false},
+	} {
+		if got := c.p.before(at); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestCounts(t *testing.T) {
+	p := func(series string, n uint64, boot string) position {
+		return position{seqnumID: series, seqnum: n, boot: boot}
+	}
+	for _, c := range []struct {
+		name  string
+		had   []position // the last is where the reader is
+		q     position
+		n     uint64
+		known bool
+	}{
+		{"nothing before", nil, p("sys", 9, "x"), 0, false},
+		{"neighbours", []position{p("sys", 8, "x")}, p("sys", 9, "x"), 0, true},
+		{"a user in between", []position{p("sys", 7, "x"), p("user", 8, "x")}, p("sys", 9, "x"), 0, true},
+		{"overtaken behind a user's entry", []position{p("sys", 7, "x"), p("user", 8, "x")}, p("sys", 19, "x"), 10, true},
+		{"overtaken, then a user's entry", []position{p("user", 6, "x"), p("sys", 8, "x")}, p("user", 12, "x"), 3, true},
+		{"a user's first entry in this boot", []position{p("user", 600, "w"), p("sys", 8, "x")}, p("user", 700, "x"), 0, false},
+		{"the first entry of a user", []position{p("sys", 8, "x")}, p("user", 700, "x"), 0, false},
+	} {
+		had, at := counts{}, position{}
+		for _, at = range c.had {
+			had.add(at)
+		}
+		if n, known := had.missing(at, c.q); n != c.n || known != c.known {
+			t.Errorf("%s: %d, %v, want %d, %v", c.name, n, known, c.n, c.known)
+		}
+	}
+}

@@ -37,11 +37,13 @@ type tail struct {
 	j     *sdjournal.Journal
 	sink  sink
 	names []string // of the fields that were asked for
+	found bool     // the journal stands on an entry that is to be handed out
 
 	at       position // the last entry dealt with; zero before the first
 	cursor   string   // its cursor
 	stranded bool     // at is no longer in the journal
 	retried  position // the position a gap was last looked at again from
+	counts   counts
 
 	cut map[string]bool // streams whose last line journald split
 	rec record
@@ -57,20 +59,23 @@ func follow(ctx context.Context, q query, s sink) error {
 	if err := checkAccess(q); err != nil {
 		return err
 	}
+	if q.dir != "" {
+		return followDir(ctx, q, s)
+	}
 	j, err := open(q)
 	if err != nil {
 		return err
 	}
 	defer j.Close()
+	// The first Wait sets up inotify; without it files that are deleted stay
+	// open and new ones stay unknown.
+	j.Wait(process)
 
-	t := &tail{j: j, sink: s, names: q.fields, cut: map[string]bool{}}
-	found, err := t.start(q)
+	t := newTail(j, q, s)
+	t.found, err = t.start(q)
 	for err == nil && ctx.Err() == nil {
-		if found {
-			found, err = t.take()
-			continue
-		}
-		if found, err = t.next(); err == nil && !found {
+		var more bool
+		if more, err = t.read(1); err == nil && !more {
 			err = t.sink.flush()
 			t.wait(poll)
 		}
@@ -78,10 +83,30 @@ func follow(ctx context.Context, q query, s sink) error {
 	return errors.Join(err, t.sink.flush())
 }
 
-func open(q query) (j *sdjournal.Journal, err error) {
+func newTail(j *sdjournal.Journal, q query, s sink) *tail {
+	return &tail{j: j, sink: s, names: q.fields, cut: map[string]bool{}, counts: counts{}}
+}
+
+// read deals with up to n entries and reports whether there may be more.
+func (t *tail) read(n int) (more bool, err error) {
+	for ; n > 0; n-- {
+		if !t.found {
+			if t.found, err = t.next(); err != nil || !t.found {
+				return false, err
+			}
+		}
+		if t.found, err = t.take(); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// open opens the journal of q, or of the files if there are any.
+func open(q query, files ...string) (j *sdjournal.Journal, err error) {
 	switch {
-	case q.dir != "":
-		j, err = sdjournal.NewJournalFromDir(q.dir)
+	case len(files) > 0:
+		j, err = sdjournal.NewJournalFromFiles(files...)
 	case q.namespace != "":
 		// sd_journal_open_namespace is not wrapped; it would look in both
 		// directories, of which one is written to.
@@ -106,9 +131,6 @@ func open(q query) (j *sdjournal.Journal, err error) {
 		j.Close()
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	// The first Wait sets up inotify; without it files that are deleted stay
-	// open and new ones stay unknown.
-	j.Wait(process)
 	return j, nil
 }
 
@@ -137,17 +159,20 @@ func (t *tail) resume() (found bool, err error) {
 	if err := t.j.SeekCursor(t.cursor); err != nil {
 		return false, err
 	}
-	found, err = t.next()
-	if err != nil {
-		return false, err
-	}
-	if !found {
-		t.stranded = true
-		return false, t.end()
-	}
-	here, _, err := t.position()
-	if err != nil {
-		return false, err
+	// A file that knows neither the series nor the time since boot is searched by
+	// the clock, and if that was set back, older entries come first.
+	var here position
+	for before := true; before; before = here.before(t.at) {
+		if found, err = t.next(); err != nil {
+			return false, err
+		}
+		if !found {
+			t.stranded = true
+			return false, t.end()
+		}
+		if here, _, err = t.position(); err != nil {
+			return false, err
+		}
 	}
 	if here.same(t.at) {
 		t.at = here
@@ -204,7 +229,7 @@ func (t *tail) take() (found bool, err error) {
 		t.wait(process)
 		return false, nil
 	}
-	lost, known := t.at.missing(here)
+	lost, known := t.counts.missing(t.at, here)
 	if lost > 0 && t.retried != t.at {
 		// What is missing may be in a file that came after the last look
 		// at the directory.
@@ -213,11 +238,12 @@ func (t *tail) take() (found bool, err error) {
 		return t.resume()
 	}
 	if lost > 0 || t.stranded && !known {
-		if err := t.sink.gap(gap{lost: lost, from: t.at.realtime, to: here.realtime}); err != nil {
+		if err := t.sink.notice(notice{kind: noticeGap, gap: gap{lost: lost, from: t.at.realtime, to: here.realtime}}); err != nil {
 			return false, err
 		}
 	}
 	t.at, t.cursor, t.stranded = here, cursor, false
+	t.counts.add(here)
 	return false, t.sink.record(&t.rec)
 }
 
@@ -233,7 +259,7 @@ func (t *tail) position() (position, string, error) {
 // fields fills t.rec from the entry that the journal stands on.
 func (t *tail) fields(cursor string) error {
 	r := &t.rec
-	*r = record{cursor: append(r.cursor[:0], cursor...), values: r.values[:0]}
+	*r = record{cursor: append(r.cursor[:0], cursor...), journal: r.journal[:0], values: r.values[:0]}
 	var err error
 	if r.realtime, err = t.j.GetRealtimeUsec(); err != nil {
 		return err

@@ -22,7 +22,8 @@ type Source struct {
 	// Owned by Run.
 	handler ingest.Handler
 	fields  values
-	cursor  []byte       // of the last entry dealt with
+	cursor  []byte       // behind the last entry dealt with
+	places  places       // what it is made of, in collected journals
 	entry   ingest.Entry // reused for every call of the handler
 	signs   *ingest.Signs
 	host    []byte      // whose sign it is, in collected journals:
@@ -32,6 +33,7 @@ type Source struct {
 	page                      *ingest.Page // written by Run alone
 	delivered, gaps, restarts atomic.Uint64
 	lastGap                   atomic.Pointer[gap]
+	broken                    broken
 }
 
 // New returns a source. It opens nothing and starts nothing.
@@ -53,6 +55,9 @@ func New(opts Options) (*Source, error) {
 		log:    log.With("source", opts.Name),
 		asked:  asked{names: union(nil, opts.Fields)},
 		cursor: append([]byte(nil), opts.Cursor...),
+	}
+	if opts.Dir != "" {
+		s.cursor = s.places.restore(opts.Cursor)
 	}
 	earned := ingest.TrustHigh
 	if opts.Dir != "" {
@@ -153,9 +158,13 @@ func (s *Source) readHere(ctx context.Context, q query) error {
 // record makes an entry of r and calls the handler.
 func (s *Source) record(r *record) error {
 	s.page.Add(ingest.Received)
+	cursor := r.cursor
+	if s.opts.Dir != "" {
+		cursor = s.places.set(r.journal, r.cursor)
+	}
 	if r.continued {
 		s.page.Add(ingest.RefusedRest)
-		s.cursor = append(s.cursor[:0], r.cursor...)
+		s.cursor = append(s.cursor[:0], cursor...)
 		return nil
 	}
 	received := time.Now()
@@ -173,7 +182,7 @@ func (s *Source) record(r *record) error {
 		Unit:       r.unit,
 		UID:        r.uid,
 		PID:        r.pid,
-		Cursor:     r.cursor,
+		Cursor:     cursor,
 		Dialect:    ingest.Journal,
 		Truncated:  r.truncated,
 	}
@@ -185,7 +194,7 @@ func (s *Source) record(r *record) error {
 	s.entry.Length = max(s.entry.Length, r.length)
 	s.page.Entry(&s.entry)
 	s.handler(&s.entry)
-	s.cursor = append(s.cursor[:0], r.cursor...)
+	s.cursor = append(s.cursor[:0], cursor...)
 	s.page.Add(ingest.Delivered)
 	s.delivered.Add(1)
 	return nil
@@ -201,8 +210,27 @@ func (s *Source) sign() {
 	s.entry.Origin, s.entry.Trust = s.origin.Origin, s.origin.Trust
 }
 
+// notice takes down what befell the reader.
+func (s *Source) notice(n notice) error {
+	switch n.kind {
+	case noticeGap:
+		s.gap(n.gap, n.journal)
+	case noticeWrong:
+		if s.broken.set(n.journal, n.why) {
+			s.log.Warn("a collected journal is not read", "journal", n.journal, "err", n.why)
+		}
+	case noticeWell:
+		s.broken.clear(n.journal)
+		s.log.Info("a collected journal is read again", "journal", n.journal)
+	case noticeGone:
+		s.broken.clear(n.journal)
+		s.cursor = append(s.cursor[:0], s.places.remove(n.journal)...)
+	}
+	return nil
+}
+
 // gap accounts for entries that were removed before they were read.
-func (s *Source) gap(g gap) error {
+func (s *Source) gap(g gap, journal string) {
 	s.gaps.Add(1)
 	s.lastGap.Store(&g)
 	s.page.AddN(ingest.LostVacuumed, g.lost)
@@ -210,9 +238,12 @@ func (s *Source) gap(g gap) error {
 	if g.lost == 0 {
 		lost = "unknown"
 	}
-	s.log.Warn("journal entries were removed before they were read", "lost", lost,
+	log := s.log
+	if journal != "" {
+		log = log.With("journal", journal)
+	}
+	log.Warn("journal entries were removed before they were read", "lost", lost,
 		"length", g.length(), "from", time.UnixMicro(int64(g.from)), "to", time.UnixMicro(int64(g.to)))
-	return nil
 }
 
 func (s *Source) flush() error { return nil }

@@ -1,0 +1,80 @@
+package journald
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A shelf is the journal files of one machine among collected ones. Each is read
+// for itself: in one sd_journal over all of them, an entry whose stamp lies before
+// the last one read, because its machine's clock is behind or it was uploaded late, would
+// be passed over in silence.
+
+// archived is what journald and journal-remote put behind the name of a file that
+// is full (journal_file_archive: series, number and time of the first entry) or
+// broken (time and a random number, and ~ at the end).
+var archived = regexp.MustCompile(`@[0-9a-f]+-[0-9a-f]+(-[0-9a-f]+)?$`)
+
+// shelfName says to which shelf a file belongs, given its path in the directory.
+// Files of one journald (system, user-1000) share one count of entries and are
+// one shelf, that of their directory.
+func shelfName(file string) (name string, ok bool) {
+	name, ok = strings.CutSuffix(strings.TrimSuffix(file, "~"), ".journal")
+	if !ok {
+		return "", false
+	}
+	name = archived.ReplaceAllString(name, "")
+	dir, base := filepath.Split(name)
+	if base == "system" || strings.HasPrefix(base, "user-") {
+		return dir, true
+	}
+	return name, true
+}
+
+// shelfFiles are the files of a shelf, by their path, and which file each is.
+type shelfFiles map[string]os.FileInfo
+
+func (f shelfFiles) same(g shelfFiles) bool {
+	if len(f) != len(g) {
+		return false
+	}
+	for path, info := range f {
+		if other, ok := g[path]; !ok || !os.SameFile(info, other) {
+			return false
+		}
+	}
+	return true
+}
+
+// shelves are the journals in a directory and in the directories in it, by name.
+func shelves(dir string) (map[string]shelfFiles, error) {
+	if _, err := os.ReadDir(dir); err != nil {
+		return nil, err
+	}
+	all := make(map[string]shelfFiles)
+	for _, pattern := range []string{"*.journal", "*.journal~", "*/*.journal", "*/*.journal~"} {
+		paths, _ := filepath.Glob(filepath.Join(escapeGlob(dir), pattern))
+		for _, path := range paths {
+			rel, err := filepath.Rel(dir, path)
+			if err != nil {
+				continue
+			}
+			name, ok := shelfName(rel)
+			info, err := os.Stat(path)
+			if !ok || err != nil || !info.Mode().IsRegular() {
+				continue // vacuumed meanwhile
+			}
+			if all[name] == nil {
+				all[name] = make(shelfFiles)
+			}
+			all[name][path] = info
+		}
+	}
+	return all, nil
+}
+
+func escapeGlob(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
+}
