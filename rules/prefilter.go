@@ -22,6 +22,10 @@ const (
 	fewestBits, mostBits = 8, 18
 )
 
+// crowd is how many texts with the same gram in the same place are told apart by a table,
+// and not one by one.
+const crowd = 3
+
 // prefilter finds in one pass which forms a message may match: those of which it holds
 // a text that all their messages hold.
 //
@@ -34,58 +38,142 @@ type prefilter struct {
 	known  []uint64 // a bit for each hash: whether a gram has it; small, and so always at hand
 	slots  []uint32 // by hash of a gram, the first of its clues
 	clues  []clue   // clue 0 is none
-	short  []clue   // of texts shorter than a gram
+	texts  crowds
+	short  []short  // of texts shorter than a gram
 	always []uint32 // forms that hold no text
 }
 
-// clue is a gram of a text.
+// word is a text as it stands in memory, in the order of its bytes.
+type word struct {
+	value uint64
+	mask  uint64 // the bytes of value that are the text; the others are 0
+}
+
+// clue is a gram of a text, or of a crowd of texts that differ elsewhere.
 type clue struct {
-	text   []byte
-	value  uint64   // of the text, in the order of memory, and of what is not beyond its end
-	mask   uint64   // the bytes of value that are the text
-	offset int      // of the gram within it
-	forms  []uint32 // that hold the text
-	next   uint32   // of the same hash
+	word           // of a crowd, of any one
+	forms []uint32 // that hold the text
+	next  uint32   // of the same hash
+	// offset is that of the gram within the text, and size that of the text.
+	offset, size uint8
+	crowd        bool
+}
+
+// short is a text that has no gram.
+type short struct {
+	text  []byte
+	forms []uint32
+}
+
+// crowds are the texts of all crowds, by hash and then one after the other.
+type crowds struct {
+	shift int
+	texts []holding
+}
+
+// holding is the forms that hold a text; nil if there is no text.
+type holding struct {
+	word
+	forms []uint32
 }
 
 // newPrefilter makes the prefilter of forms, which it calls by their index.
 func newPrefilter(forms []*form) *prefilter {
 	p := &prefilter{stride: window - gram + 1, clues: make([]clue, 1)}
-	holders := make(map[string][]uint32)
+	of := make(map[string][]uint32) // the forms that hold a text
 	for i, texts := range windows(forms) {
 		if len(texts) == 0 {
 			p.always = append(p.always, uint32(i))
 		}
 		for _, text := range texts {
-			holders[text] = append(holders[text], uint32(i))
+			of[text] = append(of[text], uint32(i))
 			if len(text) >= gram {
 				p.stride = min(p.stride, len(text)-gram+1)
 			}
 		}
 	}
-	for text, forms := range holders {
-		c := clue{text: []byte(text), forms: forms}
-		for i := range text {
-			c.value |= uint64(text[i]) << (8 * i)
-			c.mask |= 0xff << (8 * i)
-		}
+	for text, forms := range of {
 		if len(text) < gram {
-			p.short = append(p.short, c)
-			continue
+			p.short = append(p.short, short{[]byte(text), forms})
+			delete(of, text)
 		}
-		for c.offset = range p.stride {
+	}
+	n := min(max(bits.Len(uint(spread*p.stride*len(of))), fewestBits), mostBits)
+	p.shift, p.known, p.slots = 32-n, make([]uint64, 1<<n/64), make([]uint32, 1<<n)
+	p.add(of)
+	return p
+}
+
+// add adds the clues of texts that have a gram.
+func (p *prefilter) add(of map[string][]uint32) {
+	// Where texts have the same hash of a gram, and which are as long, they are alike.
+	type kind struct {
+		hash         uint32
+		offset, size uint8
+	}
+	alike := make(map[kind][]string)
+	for text := range of {
+		for i := range p.stride {
+			k := kind{hash(gramAt([]byte(text), i), p.shift), uint8(i), uint8(len(text))}
+			alike[k] = append(alike[k], text)
+		}
+	}
+	crowded := make(map[string]bool)
+	for k, texts := range alike {
+		c := clue{offset: k.offset, size: k.size, crowd: len(texts) >= crowd}
+		if c.crowd {
+			for _, text := range texts {
+				crowded[text] = true
+			}
+			texts = texts[:1]
+		}
+		for _, text := range texts {
+			c.word, c.forms = wordOf(text), of[text]
+			c.next, p.slots[k.hash] = p.slots[k.hash], uint32(len(p.clues))
 			p.clues = append(p.clues, c)
 		}
+		p.known[k.hash/64] |= 1 << (k.hash % 64)
 	}
-	n := min(max(bits.Len(uint(spread*len(p.clues))), fewestBits), mostBits)
-	p.shift, p.known, p.slots = 32-n, make([]uint64, 1<<n/64), make([]uint32, 1<<n)
-	for i := range p.clues[1:] {
-		c := &p.clues[i+1]
-		h := hash(gramAt(c.text, c.offset), p.shift)
-		c.next, p.slots[h] = p.slots[h], uint32(i+1)
-		p.known[h/64] |= 1 << (h % 64)
+	p.texts = newCrowds(crowded, of)
+}
+
+// wordOf returns the word of a text that is no longer than the window.
+func wordOf(text string) (w word) {
+	for i := range len(text) {
+		w.value |= uint64(text[i]) << (8 * i)
+		w.mask |= 0xff << (8 * i)
 	}
-	return p
+	return w
+}
+
+// newCrowds makes the table of texts, which is at most half full.
+func newCrowds(texts map[string]bool, of map[string][]uint32) (c crowds) {
+	if len(texts) == 0 {
+		return c
+	}
+	n := bits.Len(uint(2 * len(texts)))
+	c.shift, c.texts = 64-n, make([]holding, 1<<n)
+	for text := range texts {
+		w := wordOf(text)
+		i := c.hash(w)
+		for c.texts[i].forms != nil {
+			i = (i + 1) % len(c.texts)
+		}
+		c.texts[i] = holding{w, of[text]}
+	}
+	return c
+}
+
+// hash returns where to look for w first.
+func (c *crowds) hash(w word) int { return int(w.value * 0x9e3779b97f4a7c15 >> (c.shift & 63)) }
+
+// forms returns the forms that hold w, nil if it is no text of a crowd.
+func (c *crowds) forms(w word) []uint32 {
+	for i := c.hash(w); ; i = (i + 1) & (len(c.texts) - 1) {
+		if t := &c.texts[i]; t.forms == nil || t.word == w {
+			return t.forms
+		}
+	}
 }
 
 // gramAt returns the gram at i.
@@ -107,13 +195,34 @@ func (g *group) search(msg []byte) *scratch {
 		}
 	}
 	for i, k := g.next(msg, 0); k != 0; i, k = g.next(msg, i+g.stride) {
-		for ; k != 0; k = g.clues[k].next {
-			if c := &g.clues[k]; c.stands(msg, i) {
+		for k != 0 {
+			c := &g.clues[k]
+			k = c.next
+			begin := i - int(c.offset)
+			if begin < 0 || begin+int(c.size) > len(msg) {
+				continue
+			}
+			switch v := wordAt(msg, begin) & c.mask; {
+			case c.crowd:
+				if forms := g.texts.forms(word{v, c.mask}); forms != nil {
+					sc = g.mark(sc, forms)
+				}
+			case v == c.value:
 				sc = g.mark(sc, c.forms)
 			}
 		}
 	}
 	return sc
+}
+
+// wordAt returns the value of what stands at i, with 0 behind the end of msg.
+func wordAt(msg []byte, i int) uint64 {
+	if n := len(msg) - window; i <= n {
+		return binary.LittleEndian.Uint64(msg[i:])
+	} else if n >= 0 {
+		return binary.LittleEndian.Uint64(msg[n:]) >> (8 * (i - n))
+	}
+	return wordOf(string(msg[i:])).value
 }
 
 // next returns the first place from i on, and the first clue, where a gram has the hash
@@ -129,18 +238,6 @@ func (p *prefilter) next(msg []byte, i int) (place int, k uint32) {
 		}
 	}
 	return i, 0
-}
-
-// stands says that the text of c stands in msg with its gram at i.
-func (c *clue) stands(msg []byte, i int) bool {
-	begin := i - c.offset
-	if begin < 0 {
-		return false
-	}
-	if begin+window <= len(msg) {
-		return binary.LittleEndian.Uint64(msg[begin:])&c.mask == c.value
-	}
-	return bytes.HasPrefix(msg[begin:], c.text)
 }
 
 // mark notes forms in sc, which is taken from the pool if it is nil.
@@ -162,23 +259,19 @@ const rare = 24
 // common is how many are left of a text that everybody logs.
 const common = 8
 
+// popularity is how many forms hold each extract of their texts, and how many each gram.
+type popularity struct {
+	texts map[string]int
+	grams map[string]int
+}
+
 // windows chooses for each form the texts to look for, none if it holds none for sure:
 // of what it holds those that the fewest other forms hold and that ordinary text
 // holds least often.
 func windows(forms []*form) [][]string {
-	holders := make(map[string]int)
+	holders := popularity{make(map[string]int), make(map[string]int)}
 	for _, f := range forms {
-		seen := make(map[string]bool)
-		for _, c := range f.holds {
-			for _, text := range c {
-				for w := range extracts(text) {
-					if !seen[w] {
-						seen[w] = true
-						holders[w]++
-					}
-				}
-			}
-		}
+		holders.count(f)
 	}
 	chosen := make([][]string, len(forms))
 	for i, f := range forms {
@@ -192,14 +285,33 @@ func windows(forms []*form) [][]string {
 	return chosen
 }
 
+// count counts what f holds, each once.
+func (p *popularity) count(f *form) {
+	once := func(in map[string]int, n int) {
+		seen := make(map[string]bool)
+		for _, c := range f.holds {
+			for _, text := range c {
+				for e := range extracts(text, n) {
+					if !seen[e] {
+						seen[e] = true
+						in[e]++
+					}
+				}
+			}
+		}
+	}
+	once(p.texts, window)
+	once(p.grams, gram)
+}
+
 // windows returns what to look for to find one of the texts: an extract that all have in
 // common, or one of each. The score is how good it is.
-func (c choice) windows(holders map[string]int) (texts []string, score float64) {
+func (c choice) windows(holders popularity) (texts []string, score float64) {
 	score = math.Inf(1)
 	for _, text := range c {
 		best, most := "", math.Inf(-1)
-		for w := range extracts(text) {
-			if s := worth(w, holders[w]); s > most {
+		for w := range extracts(text, window) {
+			if s := holders.worth(w); s > most {
 				best, most = w, s
 			}
 		}
@@ -209,30 +321,38 @@ func (c choice) windows(holders map[string]int) (texts []string, score float64) 
 		score = min(score, most)
 	}
 	score -= math.Log2(float64(len(texts)))
-	for w := range extracts(c[0]) {
+	for w := range extracts(c[0], window) {
 		without := func(text string) bool { return !strings.Contains(text, w) }
-		if s := worth(w, holders[w]); s > score && !slices.ContainsFunc(c, without) {
+		if s := holders.worth(w); s > score && !slices.ContainsFunc(c, without) {
 			texts, score = []string{w}, s
 		}
 	}
 	return texts, score
 }
 
-// extracts are all that may be looked for to find a text: what is as long as the window,
-// or the text itself if it is shorter.
-func extracts(text string) iter.Seq[string] {
+// extracts are all texts of n bytes that a text holds, or the text itself if it is shorter.
+func extracts(text string, n int) iter.Seq[string] {
+	n = min(n, len(text))
 	return func(yield func(string) bool) {
-		n := min(window, len(text))
 		for i := 0; i+n <= len(text) && yield(text[i:i+n]); i++ {
 		}
 	}
 }
 
-// worth is how good a text is to look for if so many forms hold it. A short one is a last
-// resort: because of it more places are looked into for all.
-func worth(text string, holders int) float64 {
+// worth is how good a text is to look for. A short one is a last resort: because of it
+// more places are looked into for all. A gram that ordinary text holds, or that messages
+// of other forms do, costs a look at what stands around it.
+func (p *popularity) worth(text string) float64 {
 	surprise := rarity(text)
-	return min(surprise, rare) + surprise/100 - 4*math.Log2(float64(holders)) - 3*float64(window-len(text))
+	looks, n := 0.0, 0.0
+	for g := range extracts(text, gram) {
+		looks += math.Log2(float64(p.grams[g])) / 4
+		if strings.Contains(everyday, g) {
+			looks += common
+		}
+		n++
+	}
+	return min(surprise, rare) + surprise/100 - 4*math.Log2(float64(p.texts[text])) - 3*float64(window-len(text)) - looks/n
 }
 
 // everyday is what the daemons that packs are for write while nobody attacks.

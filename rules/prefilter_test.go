@@ -56,6 +56,8 @@ func TestPrefilterIsSound(t *testing.T) {
 func FuzzPrefilter(f *testing.F) {
 	f.Add("abcdefgh,bcd,d,cdefghijkl", "xxabcdefghijklxx")
 	f.Add("abcdefghi|ef|g,bcd|cde", "xxabcdefg")
+	f.Add("abcdefgh,abcdefgi,abcdefgj,abcdefgk", "xabcdefgi")
+	f.Add("abcde,abcdf,abcdg,aabcde,abcdefgh", "abcdgabcde")
 	f.Add("aaaa,aaab,aa", strings.Repeat("a", 50)+"b")
 	f.Fuzz(func(t *testing.T, texts, msg string) {
 		var forms []*form
