@@ -93,13 +93,14 @@ func (s Set) String() string { return "@" + s.Family + " " + s.Table + "/" + s.N
 // Syslog is one listener.
 type Syslog struct {
 	Feed
+	Connections
 
 	// Name is the name of the source; empty means Listen.
 	Name string
 	// Identifier is that of lines that carry none.
 	Identifier string
-	// Scheme is udp, tcp or unixgram. Addr is set for the first two, Path for
-	// the last.
+	// Scheme is udp, tcp, tls, unix or unixgram. Addr is set for the first
+	// three, Path for the others.
 	Scheme string
 	Addr   netip.AddrPort
 	Path   string

@@ -274,11 +274,12 @@ func TestExample(t *testing.T) {
 	all := uncomment.ReplaceAllString(string(text), "$1$2")
 	all = strings.ReplaceAll(all, "\nrules_dir", "\n# rules_dir") // need not exist here
 	all = strings.ReplaceAll(all, `"root", "syslog"`, `"root"`)   // nor this user
+	all = strings.ReplaceAll(all, "/etc/bailiff/tls", certificates(t))
 	got, err = Parse("all of bailiff.toml", []byte(all))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
-	if len(got.Syslog) != 3 || len(got.Files) != 1 || len(got.NeverBan.Prefixes) != 2 || len(got.NeverBan.Sets) != 1 || len(got.Jails[2].Ports) != 2 || len(got.Units["asterisk"]) != 1 {
+	if len(got.Syslog) != 5 || len(got.Files) != 1 || len(got.NeverBan.Prefixes) != 2 || len(got.NeverBan.Sets) != 1 || len(got.Jails[2].Ports) != 2 || len(got.Units["asterisk"]) != 1 {
 		t.Errorf("not everything was switched on: %+v", got)
 	}
 }

@@ -57,5 +57,6 @@ func (s *Syslog) Options() syslog.Options {
 	opts.AllowUID, opts.AllowFrom = s.AllowUID, s.AllowFrom
 	opts.Path = s.Wire
 	opts.MaxSkew = s.MaxSkew
+	s.Connections.set(&opts)
 	return opts
 }

@@ -51,6 +51,7 @@ func listener(t *table) (l Syslog, ok bool) {
 	}
 	t.identifier(&l.Identifier)
 	t.feed(&l.Feed)
+	l.connections(t)
 	t.duration("max_skew", 0, &l.MaxSkew)
 	if l.MaxSkew == Forever {
 		t.fail(t.key("max_skew"), "", "must not be \"forever\"")
@@ -89,12 +90,14 @@ func listener(t *table) (l Syslog, ok bool) {
 	if opts := l.Options(); len(t.errors) == before {
 		if err := opts.Validate(); err != nil {
 			t.fail(t.path, "", "%v", err)
+		} else {
+			l.certificates(t, opts)
 		}
 	}
 	return l, true
 }
 
-const listenHint = `write it like "udp://127.0.0.1:5514", "tcp://[2001:db8::1]:601" or "unixgram:///run/bailiff/log.sock"`
+const listenHint = `write it like "udp://127.0.0.1:5514", "tcp://[2001:db8::1]:601", "tls://192.0.2.1:6514", "unix:///run/bailiff/stream.sock" or "unixgram:///run/bailiff/log.sock"`
 
 // parseListen reads the URL of a listener.
 func (s *Syslog) parseListen(url string) error {
@@ -104,13 +107,13 @@ func (s *Syslog) parseListen(url string) error {
 	}
 	s.Scheme = scheme
 	switch scheme {
-	case "udp", "tcp":
+	case "udp", "tcp", "tls":
 		addr, err := netip.ParseAddrPort(rest)
 		if err != nil || addr.Port() == 0 || addr.Addr().Zone() != "" {
 			return fmt.Errorf("%q is not an address and a port", rest)
 		}
 		s.Addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
-	case "unixgram":
+	case "unix", "unixgram":
 		// A socket address holds 108 bytes and a NUL (unix(7)).
 		if !filepath.IsAbs(rest) || len(rest) > 107 || strings.ContainsAny(rest, "?#%") {
 			return fmt.Errorf("%q is not an absolute path of at most 107 bytes without ?, # and %%", rest)
@@ -139,7 +142,7 @@ func (s *Syslog) trust(t *table) {
 	if t.has("allow_uid") {
 		t.fail(t.key("allow_uid"), "use allow_from", "means nothing for a listener that other machines reach")
 	}
-	if list, ok := t.values["allow_from"].([]any); ok && len(list) == 0 || !t.has("allow_from") {
+	if list, ok := t.values["allow_from"].([]any); (ok && len(list) == 0 || !t.has("allow_from")) && s.ClientCA == "" {
 		t.fail(t.path, `add allow_from = ["198.51.100.7"] with the senders you trust`, "a listener off loopback must say whom it takes lines from")
 	}
 	switch {

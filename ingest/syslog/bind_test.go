@@ -14,7 +14,7 @@ import (
 )
 
 func TestBindInUse(t *testing.T) {
-	for _, listen := range []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0", unixgram(t)} {
+	for _, listen := range []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0", unixgram(t), unixStream(t)} {
 		first := newListener(t, listen, nil)
 		if err := first.Bind(); err != nil {
 			t.Fatal(err)

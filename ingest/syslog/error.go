@@ -29,10 +29,25 @@ func (e *Error) Hint() string { return e.Remedy }
 // errNotSocket says that something else than a socket has the path.
 var errNotSocket = errors.New("a file that is not a socket is in the way")
 
+// interfaceError says that a socket could not be held to an interface.
+type interfaceError struct {
+	name string
+	err  error
+}
+
+func (e *interfaceError) Error() string { return "interface " + e.name + ": " + e.err.Error() }
+func (e *interfaceError) Unwrap() error { return e.err }
+
 // explain adds what an operator can do about err.
 func explain(listen string, err error) error {
 	e := &Error{Listen: listen, Err: err}
+	var bad *CertError
 	switch {
+	case errors.As(err, &bad):
+		e.Remedy = bad.Remedy
+	case errors.Is(err, unix.ENODEV):
+		e.Err = errors.New("this machine has no such interface")
+		e.Remedy = "name an interface that ip link shows"
 	case errors.Is(err, unix.EADDRINUSE):
 		e.Err = errors.New("already in use")
 		e.Remedy = "another program listens there, perhaps another bailiff or rsyslog (see ss -lnp): stop it, or change listen"

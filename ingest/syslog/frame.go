@@ -41,8 +41,17 @@ type frames struct {
 
 	skip     int  // bytes of a long counted frame to pass over
 	skipLine bool // pass over everything up to the next line feed
+	inCounts bool // because of a wrong count, and not of a long line
+	skipped  int  // how much has been passed over for it
+	lost     bool // no frame could be found behind a fault
 	counted  bool // the last frame was counted
 }
+
+// maxSkipped is how much is passed over in search of a line feed behind a wrong
+// count. A stream of counted frames has none, and then only a new connection
+// begins with a frame for sure: what looks like the next count may be text that
+// an attacker had logged.
+const maxSkipped = maxFrame
 
 func newFrames(r io.Reader) *frames { return &frames{r: r, buf: make([]byte, minBuffer)} }
 
@@ -64,7 +73,7 @@ func (f *frames) next() ([]byte, fate) {
 		// An absurd count, or a count too small, which leaves the end of its
 		// message here: text that must not pass for a line of its own.
 		f.counted = false
-		f.skipLine = true
+		f.skipLine, f.inCounts, f.skipped = true, true, 0
 		return nil, broken
 	}
 	f.counted = false
@@ -86,7 +95,12 @@ func (f *frames) resync() bool {
 				f.start += i
 				f.skipLine = false
 			} else {
+				f.skipped += f.end - f.start
 				f.start = f.end
+			}
+			if f.inCounts && f.skipLine && f.skipped > maxSkipped {
+				f.lost = true
+				return false
 			}
 		}
 		for f.start < f.end && isSeparator(f.buf[f.start]) {
@@ -157,7 +171,7 @@ func (f *frames) line() ([]byte, fate) {
 		}
 		seen = f.end - f.start
 		if seen > maxFrame {
-			f.skipLine = true
+			f.skipLine, f.inCounts = true, false
 			return f.take(maxFrame), cut
 		}
 		if !f.fill() {

@@ -36,9 +36,15 @@ func unixgram(t *testing.T) string {
 	return "unixgram://" + filepath.Join(t.TempDir(), "dir", "log.sock")
 }
 
+func unixStream(t *testing.T) string {
+	return "unix://" + filepath.Join(t.TempDir(), "dir", "stream.sock")
+}
+
+func streams(l *syslog.Listener) bool { return l.Network() == "tcp" || l.Network() == "unix" }
+
 func dial(t *testing.T, l *syslog.Listener) net.Conn {
 	t.Helper()
-	c, err := net.Dial(l.Network(), l.Addr().String())
+	c, err := net.Dial(l.Addr().Network(), l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +87,9 @@ func TestConformance(t *testing.T) {
 			o.AllowFrom, o.Path = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, syslog.PathProtected
 		}},
 		{name: "tcp", listen: func(*testing.T) string { return "tcp://127.0.0.1:0" }, line: traditional},
+		{name: "tcp 6", listen: func(*testing.T) string { return "tcp://[::1]:0" }, line: precise},
 		{name: "unixgram", listen: unixgram, line: traditional},
+		{name: "unix", listen: unixStream, line: traditional},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			ingesttest.Run(t, func(t *testing.T) ingesttest.Transport {
@@ -91,10 +99,10 @@ func TestConformance(t *testing.T) {
 					Drains: true,
 					// A sender on a unix socket waits for room.
 					Waits:       l.Network() != "udp",
-					Independent: l.Network() == "tcp",
+					Independent: streams(l),
 					Line:        tc.line,
 					Dial: func(t *testing.T) io.WriteCloser {
-						if l.Network() == "tcp" {
+						if streams(l) {
 							return &framed{Conn: dial(t, l)}
 						}
 						return dial(t, l)
@@ -239,16 +247,21 @@ func TestAllowFrom(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
-	t.Run("allowed", func(t *testing.T) {
-		l := newListener(t, unixgram(t), nil)
+	for _, listen := range []string{unixgram(t), unixStream(t)} {
+		l := newListener(t, listen, nil)
 		entries, _ := runListener(t, l)
-		write(t, dial(t, l), traditional("x"))
-		if e := receive(t, entries); e.UID != os.Getuid() || e.PID != os.Getpid() || e.Vouched || e.Peer.IsValid() {
-			t.Errorf("uid %d, pid %d, vouched %v, peer %v", e.UID, e.PID, e.Vouched, e.Peer)
+		write(t, dial(t, l), traditional("x")+"\n")
+		e := receive(t, entries)
+		if e.UID != os.Getuid() || e.PID != os.Getpid() || e.Vouched || e.Peer.IsValid() {
+			t.Errorf("%s: uid %d, pid %d, vouched %v, peer %v", listen, e.UID, e.PID, e.Vouched, e.Peer)
 		}
-	})
-	t.Run("refused", func(t *testing.T) {
-		l := newListener(t, unixgram(t), func(o *syslog.Options) { o.AllowUID = []int{os.Getuid() + 1} })
+		if want := fmt.Sprintf("uid %d", os.Getuid()); e.Origin != want || e.Trust != ingest.TrustHigh {
+			t.Errorf("%s: origin %q, trust %v", listen, e.Origin, e.Trust)
+		}
+	}
+	strangers := func(o *syslog.Options) { o.AllowUID = []int{os.Getuid() + 1} }
+	t.Run("refused datagram", func(t *testing.T) {
+		l := newListener(t, unixgram(t), strangers)
 		entries, stop := runListener(t, l)
 		write(t, dial(t, l), traditional("x"))
 		await(t, "the line is refused", func() bool { return ingesttest.Total(l, "refused", "uid") == 1 })
@@ -256,6 +269,16 @@ func TestCredentials(t *testing.T) {
 		ingesttest.CheckCounts(t, l)
 		if len(entries) > 0 {
 			t.Errorf("handed out all the same: %s", (<-entries).Message)
+		}
+	})
+	t.Run("refused connection", func(t *testing.T) {
+		l := newListener(t, unixStream(t), strangers)
+		runListener(t, l)
+		if _, err := dial(t, l).Read(make([]byte, 1)); err == nil {
+			t.Error("the connection is open")
+		}
+		if n := ingesttest.Total(l, "refused", "connections by user"); n != 1 {
+			t.Errorf("%d connections refused, want 1", n)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func TestHostileConnections(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*(honest+wicked)+100 {
 		t.Skipf("too few open files are allowed: %d, %v", limit.Cur, err)
 	}
-	l := newListener(t, "tcp://127.0.0.1:0", func(o *syslog.Options) { o.MaxConns = honest + wicked })
+	l := newListener(t, "tcp://127.0.0.1:0", func(o *syslog.Options) { o.MaxConns, o.MaxConnsPerSender = honest+wicked, honest+wicked })
 	if err := l.Bind(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"net/url"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,16 +23,33 @@ const (
 // maxUnixPath is what fits into sockaddr_un with its final NUL (unix(7)).
 const maxUnixPath = 107
 
+// maxInterface is the longest name of an interface (IFNAMSIZ, with its NUL).
+const maxInterface = 15
+
 // Options configures a Listener. The zero value is not valid; start from
 // DefaultOptions.
 type Options struct {
 	// Name is the name of the source; empty means Listen.
 	Name string
-	// Listen is where to listen: udp://ADDRESS:PORT, tcp://ADDRESS:PORT or
-	// unixgram:///PATH. ADDRESS is an IP address, in brackets if IPv6.
+	// Listen is where to listen: udp://ADDRESS:PORT, tcp://ADDRESS:PORT,
+	// tls://ADDRESS:PORT, unix:///PATH (a stream) or unixgram:///PATH (datagrams).
+	// ADDRESS is an IP address, in brackets if IPv6.
 	Listen string
+	// Interface is the network interface that packets must come by; empty means
+	// any. It is for UDP, TCP and TLS.
+	Interface string
+	// Cert and Key are the files of the certificate that a TLS listener shows,
+	// with its chain, and of its key, in PEM.
+	Cert, Key string
+	// ClientCA is the file of the authorities whose certificates TLS clients
+	// must have; empty asks for none.
+	ClientCA string
+	// AllowNames are the certificate names (DNS names, or the common name) of the
+	// clients whose lines are taken; none means all that ClientCA vouches for.
+	AllowNames []string
 	// AllowFrom are the senders that a listener off loopback takes lines
-	// from. It is required there and refused elsewhere.
+	// from. It is required there, except where ClientCA is set, and refused
+	// elsewhere.
 	AllowFrom []netip.Prefix
 	// AllowUID are the users whose processes may write to this listener from
 	// this machine; empty means root alone. A unix listener asks the kernel
@@ -55,8 +69,10 @@ type Options struct {
 	// MaxSkew is how far a precise stamp may be from our clock to be
 	// believed; beyond it a line happened when it was received.
 	MaxSkew time.Duration
-	// MaxConns is how many TCP connections are served at a time.
-	MaxConns int
+	// MaxConns is how many connections are served at a time, and
+	// MaxConnsPerSender how many of one address (of one user on a unix socket);
+	// 0 means as many as there may be.
+	MaxConns, MaxConnsPerSender int
 	// Logger reports the socket's life; nil discards. Lines are counted and
 	// never logged.
 	Logger *slog.Logger
@@ -71,7 +87,7 @@ func DefaultOptions() Options {
 		Listen:   "unixgram:///run/bailiff/log.sock",
 		AllowUID: []int{0},
 		MaxSkew:  5 * time.Second,
-		MaxConns: 1024,
+		MaxConns: 1024, MaxConnsPerSender: 64,
 	}
 }
 
@@ -82,12 +98,16 @@ func (o Options) Validate() error {
 	if err != nil {
 		return err
 	}
+	return o.validate(ep)
+}
+
+func (o *Options) validate(ep endpoint) error {
 	var errs []error
 	complain := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf(format, args...))
 	}
 	if ep.remote() {
-		if len(o.AllowFrom) == 0 {
+		if len(o.AllowFrom) == 0 && o.ClientCA == "" {
 			complain("allow_from is empty: %s can be reached from other machines, name those that may send, or listen on 127.0.0.1", o.Listen)
 		}
 	} else if len(o.AllowFrom) > 0 {
@@ -113,72 +133,34 @@ func (o Options) Validate() error {
 	if o.MaxSkew < 0 {
 		complain("max_skew is negative: %v", o.MaxSkew)
 	}
-	if o.MaxConns < 1 {
-		complain("max_conns is %d: at least 1", o.MaxConns)
+	if o.MaxConns < 1 || o.MaxConnsPerSender < 0 {
+		complain("max_conns is %d and max_conns_per_sender %d: at least 1", o.MaxConns, o.MaxConnsPerSender)
+	}
+	if o.Interface != "" && (ep.local() || len(o.Interface) > maxInterface || strings.ContainsAny(o.Interface, "/ \t\n")) {
+		complain("interface %q: want the name of a network interface, for udp, tcp or tls", o.Interface)
+	}
+	switch {
+	case ep.network != "tls":
+		if o.Cert+o.Key+o.ClientCA != "" || len(o.AllowNames) > 0 {
+			complain("cert, key, client_ca and allow_names have no meaning for %s: they are for tls", o.Listen)
+		}
+	case o.Cert == "" || o.Key == "":
+		complain("cert or key is missing: name the files of the certificate and of its key")
+	case o.ClientCA == "" && len(o.AllowNames) > 0:
+		complain("allow_names has no meaning without client_ca: nobody vouches for the names")
 	}
 	return errors.Join(errs...)
 }
 
 // earned is the trust that the transport earns: the kernel names the sender on a
-// unix socket, and over an open path anybody could send in anybody's name.
+// unix socket, an authority that of a client certificate, and over an open path anybody could send in anybody's name.
 func (o *Options) earned(ep endpoint) ingest.Trust {
 	switch {
-	case ep.network == "unixgram":
+	case ep.local(), o.ClientCA != "":
 		return ingest.TrustHigh
 	case o.Path == PathOpen:
 		return ingest.TrustLow
 	default:
 		return ingest.TrustNormal
 	}
-}
-
-// endpoint is a parsed Listen.
-type endpoint struct {
-	network string         // udp, tcp or unixgram
-	addr    netip.AddrPort // of udp and tcp
-	path    string         // of unixgram
-}
-
-// family is the network for package net, which would take 0.0.0.0 for every IPv6
-// address as well. [::] is both.
-func (e endpoint) family() string {
-	if e.addr.Addr().Is4() {
-		return e.network + "4"
-	}
-	return e.network
-}
-
-// remote says that other machines can reach it.
-func (e endpoint) remote() bool {
-	return e.network != "unixgram" && !e.addr.Addr().IsLoopback()
-}
-
-func parseListen(s string) (endpoint, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return endpoint{}, fmt.Errorf("listen %q: want udp://ADDRESS:PORT, tcp://ADDRESS:PORT or unixgram:///PATH", s)
-	}
-	ep := endpoint{network: u.Scheme}
-	switch u.Scheme {
-	case "udp", "tcp":
-		if ep.addr, err = netip.ParseAddrPort(u.Host); err != nil || strings.Trim(u.Path, "/") != "" {
-			return endpoint{}, fmt.Errorf("listen %q: want %s://ADDRESS:PORT with an IP address, such as %[2]s://127.0.0.1:514 or %[2]s://[::1]:514", s, u.Scheme)
-		}
-		ep.addr = netip.AddrPortFrom(ep.addr.Addr().Unmap(), ep.addr.Port())
-	case "unixgram":
-		if u.Host != "" || !filepath.IsAbs(u.Path) || strings.HasSuffix(u.Path, "/") {
-			return endpoint{}, fmt.Errorf("listen %q: want unixgram:///PATH with three slashes, such as unixgram:///run/bailiff/log.sock", s)
-		}
-		if ep.path = filepath.Clean(u.Path); len(ep.path) > maxUnixPath {
-			return endpoint{}, fmt.Errorf("listen %q: the path of a socket has at most %d bytes", s, maxUnixPath)
-		}
-	default:
-		return endpoint{}, fmt.Errorf("listen %q: %q is not a kind of listener: want udp, tcp or unixgram", s, u.Scheme)
-	}
-	return ep, nil
-}
-
-// allowed says that lines from addr, unmapped and without zone, count.
-func (o *Options) allowed(addr netip.Addr) bool {
-	return slices.ContainsFunc(o.AllowFrom, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

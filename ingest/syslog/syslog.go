@@ -3,13 +3,13 @@
 //
 // [Parser] reads every layout that senders use in practice and never fails: it
 // keeps what it understood and leaves the rest in the message. [Listener] is the
-// source: a UDP, TCP or unix datagram socket.
+// source: a UDP, TCP, TLS or unix socket.
 //
 // # Trust
 //
 // Nothing in a line says who wrote it. What is known of the sender is the peer
-// of the socket (Entry.Peer), or on a unix socket its credentials (Entry.UID,
-// Entry.PID), and a listener refuses and counts what comes from others than
+// of the socket (Entry.Peer), the certificate that it showed (Entry.Origin), or on
+// a unix socket its credentials (Entry.UID, Entry.PID), and a listener refuses and counts what comes from others than
 // those allowed. Any local process can write to a port on this machine, so what
 // Options.AllowUID says of UDP and TCP listeners must be held by the firewall.
 //
@@ -30,7 +30,10 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"bailiff/ingest"
 	"bailiff/ingest/sender"
@@ -46,6 +49,9 @@ type Listener struct {
 	sign    *ingest.Signs
 	n       tally
 	senders *sender.Table
+
+	certs   *certs       // of a TLS listener
+	refused atomic.Int64 // when the log last told of a client that TLS refused
 
 	mu   sync.Mutex
 	sock socket // nil unless bound
@@ -73,7 +79,7 @@ func New(opts Options) (*Listener, error) {
 	if len(opts.AllowUID) == 0 {
 		opts.AllowUID = []int{0}
 	}
-	opts.AllowFrom = slices.Clone(opts.AllowFrom)
+	opts.AllowFrom, opts.AllowNames = slices.Clone(opts.AllowFrom), slices.Clone(opts.AllowNames)
 	for i, p := range opts.AllowFrom {
 		opts.AllowFrom[i] = unmapPrefix(p)
 	}
@@ -84,10 +90,15 @@ func New(opts Options) (*Listener, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Listener{
-		opts: opts, ep: ep, log: log.With("source", opts.Name),
+	log = log.With("source", opts.Name)
+	l := &Listener{
+		opts: opts, ep: ep, log: log,
 		sign: ingest.NewSigns(opts.Origins, opts.earned(ep), opts.Trust), senders: sender.NewTable(),
-	}, nil
+	}
+	if ep.network == "tls" {
+		l.certs = newCerts(&opts, log)
+	}
+	return l, nil
 }
 
 // unmapPrefix turns ::ffff:192.0.2.0/120 into 192.0.2.0/24.
@@ -104,8 +115,21 @@ func (l *Listener) Name() string { return l.opts.Name }
 // Senders returns what is known of those who send to it.
 func (l *Listener) Senders() *sender.Table { return l.senders }
 
-// Network returns "udp", "tcp" or "unixgram".
+// Network returns "udp", "tcp", "tls", "unix" or "unixgram".
 func (l *Listener) Network() string { return l.ep.network }
+
+// Transport returns the protocol of LocalPort, "udp" or "tcp"; "" for a unix
+// socket.
+func (l *Listener) Transport() string { return l.ep.transport() }
+
+// Reload reads the certificates of a TLS listener again. Connections that stand
+// keep theirs. If the new ones cannot be used the old ones hold, and the log says
+// why. Changed files are noticed without it, at the next handshake.
+func (l *Listener) Reload() {
+	if l.certs != nil {
+		l.certs.renew(false)
+	}
+}
 
 // Loopback says that only processes of this machine can reach the listener.
 func (l *Listener) Loopback() bool { return !l.ep.remote() }
@@ -113,7 +137,7 @@ func (l *Listener) Loopback() bool { return !l.ep.remote() }
 // AllowUID returns the users whose local processes may write to the listener.
 func (l *Listener) AllowUID() []int { return slices.Clone(l.opts.AllowUID) }
 
-// LocalPort returns the port of a UDP or TCP listener, 0 before Bind if the
+// LocalPort returns the port of a UDP, TCP or TLS listener, 0 before Bind if the
 // kernel chooses it, and 0 for a unix socket.
 //
 // Local processes reach the port over the loopback interface whatever address
@@ -155,7 +179,7 @@ func (l *Listener) bind() (socket, error) {
 		return l.sock, nil
 	}
 	open := map[string]func(*Listener) (socket, error){
-		"udp": bindUDP, "tcp": bindTCP, "unixgram": bindUnixgram,
+		"udp": bindUDP, "tcp": bindStream, "tls": bindTLS, "unix": bindUnix, "unixgram": bindUnixgram,
 	}[l.ep.network]
 	sock, err := open(l)
 	if err != nil {
@@ -176,7 +200,7 @@ func (l *Listener) Close() error {
 
 // Run binds unless that was done, and hands out lines until ctx is done and
 // what had been received by then is handed out too. It calls h from one
-// goroutine for UDP and unix sockets and from one for each TCP connection.
+// goroutine for UDP and unix datagrams and from one for each connection.
 // Reading goes on only as fast as h returns. When Run has returned the socket is
 // closed, and Run may be called again.
 func (l *Listener) Run(ctx context.Context, h ingest.Handler) error {
@@ -197,4 +221,15 @@ func (l *Listener) swap(sock socket) (old socket) {
 	defer l.mu.Unlock()
 	old, l.sock = l.sock, sock
 	return old
+}
+
+// bindToDevice holds a socket to Options.Interface.
+func (l *Listener) bindToDevice(fd int) error {
+	if l.opts.Interface == "" {
+		return nil
+	}
+	if err := unix.BindToDevice(fd, l.opts.Interface); err != nil {
+		return &interfaceError{l.opts.Interface, err}
+	}
+	return nil
 }

@@ -8,8 +8,10 @@ import (
 
 // tally counts what became of the lines of one listener, and of its connections.
 type tally struct {
-	lines                 ingest.Ledger
-	connsAddr, connsLimit atomic.Uint64
+	lines ingest.Ledger
+	// Connections that were refused, by address, user, limit and TLS; that had to
+	// go for others; and whose frames could not be found again.
+	connsAddr, connsUID, connsLimit, connsTLS, connsClosed, connsLost atomic.Uint64
 }
 
 // Counts tells what became of the lines; see ingest.Balance. Totals whose reason
@@ -26,10 +28,23 @@ func (l *Listener) Counts() []ingest.Count {
 	switch l.ep.network {
 	case "udp":
 		return n.lines.Counts(ingest.Truncated, ingest.RefusedAddress, ingest.MalformedEmpty, ingest.LostKernel)
-	case "tcp":
-		return append(n.lines.Counts(ingest.Truncated, ingest.MalformedFraming),
-			ingest.Count{Name: "refused", Reason: "connections by address", N: n.connsAddr.Load()},
-			ingest.Count{Name: "refused", Reason: "connections over limit", N: n.connsLimit.Load()})
+	case "tcp", "tls", "unix":
+		counts := n.lines.Counts(ingest.Truncated, ingest.MalformedFraming)
+		refused := func(reason string, n *atomic.Uint64) {
+			counts = append(counts, ingest.Count{Name: "refused", Reason: "connections " + reason, N: n.Load()})
+		}
+		if l.ep.network == "unix" {
+			refused("by user", &n.connsUID)
+		} else {
+			refused("by address", &n.connsAddr)
+		}
+		if l.ep.network == "tls" {
+			refused("by tls", &n.connsTLS)
+		}
+		refused("over limit", &n.connsLimit)
+		refused("closed for others", &n.connsClosed)
+		refused("out of step", &n.connsLost)
+		return counts
 	}
 	return n.lines.Counts(ingest.Truncated, ingest.RefusedUID, ingest.MalformedEmpty)
 }

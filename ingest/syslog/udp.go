@@ -34,6 +34,9 @@ type udpSocket struct {
 
 func bindUDP(l *Listener) (socket, error) {
 	lc := net.ListenConfig{Control: control(func(fd int) error {
+		if err := l.bindToDevice(fd); err != nil {
+			return err
+		}
 		// FORCE may pass net.core.rmem_max and needs CAP_NET_ADMIN.
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) == nil {
 			return nil

@@ -5,10 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -22,15 +20,12 @@ import (
 type unixgramSocket struct {
 	l    *Listener
 	conn *net.UnixConn
-	file fs.FileInfo // of the socket, to remove no successor's
+	place
 }
 
 func bindUnixgram(l *Listener) (socket, error) {
 	path := l.ep.path
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	if err := removeStale(path); err != nil {
+	if err := makeRoom(path); err != nil {
 		return nil, err
 	}
 	// Before bind, so that there is no message without credentials.
@@ -42,55 +37,16 @@ func bindUnixgram(l *Listener) (socket, error) {
 		return nil, err
 	}
 	s := &unixgramSocket{l: l, conn: conn.(*net.UnixConn)}
-	if err := os.Chmod(path, socketMode(l.opts.AllowUID)); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	if s.file, err = os.Lstat(path); err != nil {
+	if s.place, err = take(path, l.opts.AllowUID); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-// socketMode keeps out whoever could only fill the queue with messages that do
-// not count. The owner of the file and root need no permission for others.
-func socketMode(allow []int) fs.FileMode {
-	others := slices.ContainsFunc(allow, func(uid int) bool { return uid != 0 && uid != os.Geteuid() })
-	if others {
-		return 0o666
-	}
-	return 0o600
-}
-
-// removeStale removes the socket that a process left at path when it was
-// killed. It removes nothing else.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return errNotSocket
-	}
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Net: "unixgram", Name: path})
-	if err == nil {
-		conn.Close()
-		return unix.EADDRINUSE
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return unix.EADDRINUSE // a socket of another type listens there
-	}
-	return os.Remove(path)
-}
-
 func (s *unixgramSocket) addr() net.Addr { return s.conn.LocalAddr() }
 
 func (s *unixgramSocket) close() error {
-	if now, err := os.Lstat(s.l.ep.path); err == nil && os.SameFile(now, s.file) {
-		os.Remove(s.l.ep.path)
-	}
+	s.leave()
 	return s.conn.Close()
 }
 

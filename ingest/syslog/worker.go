@@ -35,6 +35,17 @@ func (w *worker) from(peer netip.AddrPort) {
 	w.entry.Peer = peer
 }
 
+// certified says that the next lines are of a network peer which showed a
+// certificate with the names, or none.
+func (w *worker) certified(peer netip.AddrPort, names []string) {
+	if len(names) == 0 {
+		w.from(peer)
+		return
+	}
+	w.is(sender.Key{Name: names[0]}, w.l.sign.Named(w.l.opts.Origins.Certificate(names), names[0]))
+	w.entry.Peer = peer
+}
+
 // of says that the next line is of a process of this machine, as the kernel says.
 func (w *worker) of(uid, pid int) {
 	if w.entry.UID != uid || w.entry.Origin == "" {

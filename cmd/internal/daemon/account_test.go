@@ -117,6 +117,7 @@ func openListener(t *testing.T, listen string) *syslog.Listener {
 	t.Helper()
 	opts := syslog.DefaultOptions()
 	opts.Listen, opts.AllowUID = listen, []int{os.Getuid()}
+	opts.MaxConnsPerSender = 0 // the test is many senders at one address
 	l, err := syslog.New(opts)
 	if err != nil {
 		t.Fatal(err)

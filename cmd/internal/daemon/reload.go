@@ -8,11 +8,12 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"bailiff/config"
+	"bailiff/ingest/syslog"
 )
 
 // reload reads configuration and packs again and swaps them in whole; if
 // anything is wrong with them the old ones stay. What is bound at the start
-// (state_dir, socket, sources) is not changed by it.
+// (state_dir, socket, sources) is not changed by it, except for certificates.
 func (d *daemon) reload(ctx context.Context) (string, error) {
 	notify(sd.SdNotifyReloading)
 	defer notify(sd.SdNotifyReady)
@@ -47,6 +48,11 @@ func (d *daemon) reload(ctx context.Context) (string, error) {
 	})
 	if err := errors.Join(err, refusal); err != nil {
 		return "", err
+	}
+	for _, k := range d.sources {
+		if l, ok := k.source.(*syslog.Listener); ok {
+			l.Reload()
+		}
 	}
 	d.log.Info("reloaded", "packs", len(next.packs), "jails", len(next.decide.Jails))
 	return fmt.Sprintf("%d packs, %d jails; sources, socket and state_dir change with a restart only", len(next.packs), len(next.decide.Jails)), nil

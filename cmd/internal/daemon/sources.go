@@ -175,7 +175,7 @@ func (d *daemon) guardedListeners() []nft.Listener {
 	for _, k := range d.sources {
 		l, ok := k.source.(*syslog.Listener)
 		if ok && l.LocalPort() != 0 {
-			listener := nft.Listener{Proto: l.Network(), Port: l.LocalPort()}
+			listener := nft.Listener{Proto: l.Transport(), Port: l.LocalPort()}
 			for _, uid := range l.AllowUID() {
 				listener.UIDs = append(listener.UIDs, uint32(uid))
 			}
