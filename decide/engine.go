@@ -132,7 +132,9 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 	}
 	switch m.Event {
 	case rules.Success:
-		defer e.greet(peer, m)
+		if slices.ContainsFunc(e.packs[m.Rule.Pack], func(d *docket) bool { return d.hears(m) }) {
+			defer e.greet(peer, m)
+		}
 	case rules.Failure:
 		e.suspect(peer, m)
 	default:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"bailiff/ingest"
 	"bailiff/rules"
 )
 
@@ -201,7 +202,7 @@ func (e *Engine) Acquaintances() int { return e.known.pairs }
 
 // greet notes a login, unless somebody else could have written that it happened.
 func (e *Engine) greet(peer netip.Addr, m *rules.Match) {
-	if !m.Spoofable {
+	if !m.Spoofable && m.Trust > ingest.TrustLow {
 		e.known.meet(e.key(peer), accountOf(m), m.Time.UnixNano())
 	}
 }
