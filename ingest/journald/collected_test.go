@@ -101,6 +101,17 @@ func TestCollectedLate(t *testing.T) {
 			if diff := cmp.Diff(map[string]bool{"ahead": true, "behind": true}, origins); diff != "" {
 				t.Error(diff)
 			}
+			states, _, _ := r.src.Senders().States(time.Now())
+			heard := map[string]uint64{}
+			for _, s := range states {
+				heard[s.Origin] = s.Lines
+				if s.Clocked || s.Trust != ingest.TrustNormal {
+					t.Errorf("%+v", s)
+				}
+			}
+			if diff := cmp.Diff(map[string]uint64{"ahead": 2, "behind": 3}, heard); diff != "" {
+				t.Error(diff)
+			}
 			if n := r.count("gaps"); n != 0 {
 				t.Errorf("%d gaps: %s", n, r.src.Detail())
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bailiff/ingest"
+	"bailiff/ingest/sender"
 )
 
 // Source reads the journal. It implements ingest.Source and ingest.Counter.
@@ -28,6 +29,8 @@ type Source struct {
 	signs   *ingest.Signs
 	host    []byte      // whose sign it is, in collected journals:
 	origin  ingest.Sign // the one of the last entry
+	row     *sender.Sender
+	senders *sender.Table // the machines of collected journals
 
 	lines                     ingest.Ledger
 	page                      *ingest.Page // written by Run alone
@@ -65,12 +68,17 @@ func New(opts Options) (*Source, error) {
 	}
 	s.signs = ingest.NewSigns(opts.Origins, earned, opts.Trust)
 	s.origin = s.signs.Named(nil, "")
+	s.senders = sender.NewTable()
 	s.page = s.lines.Page()
 	return s, nil
 }
 
 // Name returns Options.Name.
 func (s *Source) Name() string { return s.opts.Name }
+
+// Senders returns what is known of the machines whose journals were collected; of
+// their clocks it is nothing, since their entries may be on their way for long.
+func (s *Source) Senders() *sender.Table { return s.senders }
 
 // Counts tells what became of the entries; see ingest.Balance. Refused ones are the
 // rest of a line that journald split. Lost ones were vacuumed away, as far as their
@@ -206,8 +214,18 @@ func (s *Source) sign() {
 	if s.opts.Dir != "" && (s.origin.Origin == "" || string(s.host) != string(s.entry.Host)) {
 		s.host = append(s.host[:0], s.entry.Host...)
 		s.origin = s.signs.Named(s.opts.Origins.Host(s.host), string(s.host))
+		s.row = nil
 	}
 	s.entry.Origin, s.entry.Trust = s.origin.Origin, s.origin.Trust
+	for heard := s.opts.Dir == ""; !heard; {
+		if s.row == nil {
+			s.row = s.senders.Of(sender.Key{Name: string(s.host)}, s.origin, s.entry.Received)
+		}
+		line := sender.Line{Received: s.entry.Received, Dialect: s.entry.Dialect}
+		if _, heard = s.row.Heard(&line); !heard {
+			s.row = nil // forgotten meanwhile
+		}
+	}
 }
 
 // notice takes down what befell the reader.

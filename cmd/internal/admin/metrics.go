@@ -130,6 +130,11 @@ var metrics = append([]metric{
 			emit(float64(j.Windows), j.Name)
 		}
 	}, "jail"),
+	counter("unheard_total", "Matches that the jail did not count because of their sender.", func(s *Status, emit func(float64, ...string)) {
+		for _, j := range s.Jails {
+			emit(float64(j.Unheard), j.Name)
+		}
+	}, "jail"),
 	gauge("queue_length", "Matches that wait for the judge.", func(s *Status, emit func(float64, ...string)) {
 		emit(float64(s.Queue.Length))
 	}),

@@ -45,6 +45,9 @@ func (p *Printer) Status(s *Status) error {
 		if j.Simulate {
 			note = "simulated"
 		}
+		if j.Unheard > 0 {
+			note = strings.TrimPrefix(note+", ", ", ") + fmt.Sprint(j.Unheard) + " not counted because of their sender"
+		}
 		rows = append(rows, []string{
 			dash(j.Name), dash(packNames(j.Packs)), fmt.Sprint(j.Windows), fmt.Sprint(j.Standing),
 			fmt.Sprint(j.Bans), fmt.Sprint(j.Lifts), fmt.Sprint(j.Alarms), note,
