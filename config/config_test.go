@@ -184,10 +184,10 @@ func TestEverything(t *testing.T) {
 		Journald: []Journald{
 			{Name: "journald-remote", Dir: "/var/log/journal/remote", Feed: Feed{Packs: []string{"a"}}},
 			{Name: "journald-pbx", Enabled: true, Namespace: "pbx"},
-			{Name: "here", Enabled: true, Feed: Feed{Trust: trust(ingest.TrustNormal)}},
+			{Name: "here", Enabled: true, Feed: Feed{Trust: new(ingest.TrustNormal)}},
 		},
 		Origins: []ingest.Origin{
-			{Name: "office", From: []netip.Prefix{prefix("198.51.100.0/24"), prefix("2001:db8::7/128")}, Trust: trust(ingest.TrustLow)},
+			{Name: "office", From: []netip.Prefix{prefix("198.51.100.0/24"), prefix("2001:db8::7/128")}, Trust: new(ingest.TrustLow)},
 			{Name: "pbx", From: []netip.Prefix{prefix("198.51.100.7/32")}, Certificates: []string{"pbx.example.com"}, Hosts: []string{"pbx"}, Zone: time.UTC, SilentAfter: time.Hour},
 		},
 		Syslog: []Syslog{
@@ -197,7 +197,7 @@ func TestEverything(t *testing.T) {
 			},
 			{
 				Scheme: "udp", Addr: netip.MustParseAddrPort("0.0.0.0:514"), Wire: "open",
-				Identifier: "audiocodes", Feed: Feed{Packs: []string{"a", "b"}, Trust: trust(ingest.TrustNormal)},
+				Identifier: "audiocodes", Feed: Feed{Packs: []string{"a", "b"}, Trust: new(ingest.TrustNormal)},
 				AllowFrom: []netip.Prefix{prefix("0.0.0.0/0")}, MaxSkew: 5 * time.Second,
 			},
 			{
@@ -212,7 +212,7 @@ func TestEverything(t *testing.T) {
 			},
 			{Name: "/var/log/auth.log", Paths: []string{"/var/log/auth.log"}, Format: "auto"},
 		},
-		Pipes: []Pipe{{Feed: Feed{Packs: []string{"a"}, Trust: trust(ingest.TrustLow)}, Name: "rsyslog", Path: "/run/b/log.fifo", Format: "ndjson", Identifier: "asterisk"}},
+		Pipes: []Pipe{{Feed: Feed{Packs: []string{"a"}, Trust: new(ingest.TrustLow)}, Name: "rsyslog", Path: "/run/b/log.fifo", Format: "ndjson", Identifier: "asterisk"}},
 		Escalation: decide.Escalation{
 			Factor: 3, Max: Forever, Jitter: 10 * time.Second, ForgetAfter: Forever, Overall: true,
 			Decay: 30 * day, ForeverAfter: 9, Multipliers: []float64{1, 2.5},
@@ -237,8 +237,6 @@ func TestEverything(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
-
-func trust(t ingest.Trust) *ingest.Trust { return &t }
 
 func TestListen(t *testing.T) {
 	var got []string

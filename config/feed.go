@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,7 +107,7 @@ func origins(all *table) []ingest.Origin {
 		t.duration("silent_after", time.Second, &o.SilentAfter)
 		t.done()
 		// Of two that claim one sender the second is told of.
-		if _, err := ingest.NewOrigins(append(out[:len(out):len(out)], o)...); err != nil {
+		if _, err := ingest.NewOrigins(append(slices.Clip(out), o)...); err != nil {
 			t.fail(t.path, "take it out of one of the two", "%v", err)
 			continue
 		}

@@ -120,9 +120,7 @@ func TestPromotion(t *testing.T) {
 		"2001:db8:1:300::1", "2001:db8:1:301::1", "2001:db8:1:302::1", // and the /48
 		"198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4",
 	} {
-		for _, line := range ban(e, addr, next()) {
-			got = append(got, line)
-		}
+		got = append(got, ban(e, addr, next())...)
 	}
 	want := []string{
 		"ban 2001:db8:1:100::/64", "ban 2001:db8:1:101::/64", "ban 2001:db8:1:102::/64", "ban 2001:db8:1:100::/56",

@@ -128,8 +128,10 @@ func DefaultOptions() Options {
 // DefaultJail bans for ten minutes after five attempts or thirty unanswered
 // challenges in ten minutes.
 func DefaultJail(name string, packs ...string) Jail {
-	return Jail{Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
-		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3, MinTrust: ingest.TrustLow}
+	return Jail{
+		Name: name, Packs: packs, MaxRetry: 5, MaxChallenges: 30, FindTime: 10 * time.Minute, BanTime: 10 * time.Minute,
+		Prefix4: 24, Prefix6: 56, SpoofableBan: 10 * time.Minute, KnownGoodFactor: 4, PromoteAfter: 3, MinTrust: ingest.TrustLow,
+	}
 }
 
 // Validate reports everything that cannot work, naming jail and key.

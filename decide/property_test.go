@@ -112,9 +112,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 				past.commit(pending)
 				pending = nil
 				keep(t, windows, e.Touched())
-				for _, k := range e.KnownTouched() {
-					known = append(known, k)
-				}
+				known = append(known, e.KnownTouched()...)
 				standing := past.bans // with those that have ended: late lines may be of their time
 				if e, err = New(opt, past); err != nil {
 					t.Fatal(err)

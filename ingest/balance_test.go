@@ -107,8 +107,12 @@ func TestLedgerWhileLinesMove(t *testing.T) {
 		}
 	}
 	want := []Count{
-		{Name: "received", N: 16000}, {Name: "delivered", N: 14400}, {Name: "cleaned", N: 6400},
-		{Name: "refused", Reason: "address", N: 1600}, {Name: "lost", Reason: "kernel"}, {Name: "parsed", Reason: "rfc3164", N: 14400},
+		{Name: "received", N: 16000},
+		{Name: "delivered", N: 14400},
+		{Name: "cleaned", N: 6400},
+		{Name: "refused", Reason: "address", N: 1600},
+		{Name: "lost", Reason: "kernel"},
+		{Name: "parsed", Reason: "rfc3164", N: 14400},
 	}
 	if diff := cmp.Diff(want, l.Counts(LostKernel)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

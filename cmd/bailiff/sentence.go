@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,15 +74,15 @@ without jitter.`,
 
 // findJail returns the jail of a name, or the only one for "".
 func findJail(jails []decide.Jail, name string) (*decide.Jail, error) {
-	var names string
+	var names []string
 	for i := range jails {
 		if jails[i].Name == name || name == "" && len(jails) == 1 {
 			return &jails[i], nil
 		}
-		names += " " + jails[i].Name
+		names = append(names, jails[i].Name)
 	}
 	if name == "" {
-		return nil, usage("the jails are:"+names, "which jail? name one with --jail")
+		return nil, usage("the jails are: "+strings.Join(names, " "), "which jail? name one with --jail")
 	}
-	return nil, usage("the jails are:"+names, "there is no jail %q", name)
+	return nil, usage("the jails are: "+strings.Join(names, " "), "there is no jail %q", name)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"bailiff/ingest"
@@ -136,12 +137,7 @@ func MaxLine(line []byte) int {
 }
 
 func (s *Scanner) isMark(b []byte) bool {
-	for _, m := range s.opts.Marks {
-		if string(b) == m {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.opts.Marks, func(m string) bool { return string(b) == m })
 }
 
 // dealt says that a line of the stream needs no more attention.

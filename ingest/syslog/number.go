@@ -35,11 +35,10 @@ func audioCodes(e *ingest.Entry) sender.Number {
 	if !ok {
 		return sender.Number{}
 	}
-	end := bytes.IndexByte(digits, ']')
-	if end < 0 {
+	if digits, _, ok = bytes.Cut(digits, []byte("]")); !ok {
 		return sender.Number{}
 	}
-	return number(sender.AudioCodesCount, digits[:end])
+	return number(sender.AudioCodesCount, digits)
 }
 
 // number reads the sequenceId of RFC 5424 section 7.3.1.

@@ -144,11 +144,11 @@ func (d *daemon) resolve(names []string) {
 		if last, known := b.known[name]; !b.lost[name] {
 			b.remember(name, last)
 			b.lost[name] = true
-			text := "a name in never_ban or trunks has no address; it guards nobody yet"
 			if known {
-				text = "a name in never_ban or trunks has no address now; its last ones still guard"
+				d.log.Error("a name in never_ban or trunks has no address now; its last ones still guard", "name", name, "err", errs[i])
+			} else {
+				d.log.Error("a name in never_ban or trunks has no address; it guards nobody yet", "name", name, "err", errs[i])
 			}
-			d.log.Error(text, "name", name, "err", errs[i])
 		}
 	}
 }
