@@ -11,7 +11,7 @@ VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknow
 
 BUILD_PACKAGES := gcc libc6-dev libsystemd-dev
 LIVE_PACKAGES  := dovecot-imapd dropbear-bin kamailio nginx-light openssh-server postfix vsftpd
-TEST_PACKAGES  := $(BUILD_PACKAGES) $(LIVE_PACKAGES) iproute2 logrotate nftables openssh-client rsyslog rsyslog-gnutls systemd systemd-journal-remote util-linux
+TEST_PACKAGES  := $(BUILD_PACKAGES) $(LIVE_PACKAGES) iproute2 logrotate nftables openssh-client openssl rsyslog rsyslog-gnutls systemd systemd-journal-remote util-linux
 # syslog-ng-core excludes rsyslog: it is unpacked beside, with these to run it.
 UNPACKED       := syslog-ng-core
 UNPACKED_NEED  := libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0
