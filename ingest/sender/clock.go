@@ -39,7 +39,26 @@ type clock struct {
 	since     int64
 	tries     int
 
-	second int64 // of the last sample
+	second int64  // of the last sample
+	of     uint32 // hash of the host whose clock it is
+}
+
+// relay is how many seconds a host must have written nothing before the clock of
+// another, whose lines come by the same sender, takes the place of its.
+const relay = 600
+
+// follows says whether stamps of a host, received in a second, are of this clock. A
+// relay sends the lines of many hosts, and each has a clock of its own: one is
+// followed.
+func (c *clock) follows(of uint32, second int64) bool {
+	if c.of == of && c.second != 0 {
+		return true
+	}
+	if c.second != 0 && second-c.second < relay {
+		return false
+	}
+	*c = clock{guess: c.guess, of: of}
+	return true
 }
 
 // sample takes the distance of one stamp, received in a second. It reports by how

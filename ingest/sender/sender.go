@@ -139,7 +139,7 @@ func (s *Sender) clock(l *Line, nanos, second int64) time.Time {
 		c.guess = s.zone == nil
 	}
 	// One line of a second tells as much as all of them.
-	if second != c.second {
+	if second != c.second && c.follows(hash(l.Host), second) {
 		if !l.Stamp.Zoned && s.zone != nil {
 			_, offset := l.Received.In(s.zone).Zone()
 			c.zone, c.zoned = time.Duration(offset)*time.Second, true

@@ -3,6 +3,7 @@ package sender
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -240,6 +241,54 @@ func TestHeldBackLinesAreNoJump(t *testing.T) {
 	d.lines(10)
 	if s := d.state(); s.Jumps != 0 || !near(s.Skew, 0, 10*time.Second) {
 		t.Errorf("%+v", s)
+	}
+}
+
+// The hosts behind a relay have clocks of their own, none of which jumps because
+// another speaks.
+func TestRelay(t *testing.T) {
+	d := newDesk(t)
+	say := func(host string, fast time.Duration, n int) {
+		for range n {
+			d.fast, d.now = fast, d.now.Add(10*time.Second)
+			d.send(Line{Stamp: d.stamp(), Host: []byte(host)})
+		}
+	}
+	say("a", 0, 10)
+	for range 10 {
+		say("b", -3*time.Hour-5*time.Minute, 10)
+		say("a", 0, 2)
+	}
+	if s := d.state(); s.Jumps != 0 || !near(s.Skew, 0, time.Second) || s.Zone != 0 {
+		t.Errorf("%+v", s)
+	}
+	say("b", -3*time.Hour-5*time.Minute, 80) // the first has left
+	if s := d.state(); s.Jumps != 0 || !near(s.Skew, -5*time.Minute, time.Second) || s.Zone != -3*time.Hour {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Several connections of one sender write at once.
+func TestAtOnce(t *testing.T) {
+	d := newDesk(t)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for i := range 2000 {
+				now := begin.Add(time.Duration(i) * 7 * time.Millisecond)
+				for ok := false; !ok; {
+					_, ok = d.table.Of(d.key, d.sign, now).Heard(&Line{Received: now, Stamp: Stamp{Month: 11, Day: 23}, Number: Number{CiscoCount, uint32(i)}})
+				}
+				if i%100 == 0 {
+					d.table.States(now)
+					d.table.Notices(now)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if s := d.state(); s.Lines != 16_000 {
+		t.Errorf("%d lines", s.Lines)
 	}
 }
 

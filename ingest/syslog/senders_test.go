@@ -203,3 +203,27 @@ func TestASenderCostsNoMemoryPerLine(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func BenchmarkDeliver(b *testing.B) {
+	const line = "<38>Nov 23 10:00:01 pbx1 sshd[812]: Failed password for root from 198.51.100.8 port 4022 ssh2"
+	for _, senders := range []int{1, 1000} {
+		b.Run(fmt.Sprint(senders), func(b *testing.B) {
+			l, err := New(Options{Listen: "udp://127.0.0.1:0", MaxConns: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			w := newWorker(l, func(*ingest.Entry) {})
+			buf := make([]byte, len(line))
+			peers := make([]netip.AddrPort, senders)
+			for i := range peers {
+				peers[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}), 514)
+			}
+			b.ReportAllocs()
+			for i := range b.N {
+				copy(buf, line)
+				w.from(peers[i%senders])
+				w.deliver(buf, false)
+			}
+		})
+	}
+}
