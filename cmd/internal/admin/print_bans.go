@@ -23,11 +23,19 @@ func (p *Printer) Bans(bans []Ban, now time.Time) error {
 		}
 		rows = append(rows, []string{
 			ShortPrefix(ban.Prefix), dash(ban.Jail), clock(ban.Since, now), end(ban.Until, now),
-			strconv.Itoa(ban.Strike), ban.Origin, dash(ban.Rule), refused,
+			strconv.Itoa(ban.Strike), origin(ban), dash(ban.Rule), refused,
 		})
 	}
 	p.table(&b, "", rows)
 	return p.flush(&b)
+}
+
+// origin says who decided, and if anybody could have sent what it was decided on.
+func origin(b *Ban) string {
+	if b.Spoofable {
+		return b.Origin + ", spoofable"
+	}
+	return b.Origin
 }
 
 // Held writes a table of bans that wait for room.
