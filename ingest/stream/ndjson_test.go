@@ -223,3 +223,37 @@ func FuzzNDJSON(f *testing.F) {
 		}
 	})
 }
+
+// In a stream that is being written nobody turns the lines behind his own into fields of
+// an export, which no rule reads.
+func TestLiveExport(t *testing.T) {
+	live := func(o *stream.Options) { o.Live, o.Identifier = true, "app" }
+	messages := func(text string) (out []string) {
+		t.Helper()
+		entries, err := readAll(t, strings.NewReader(text), live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			out = append(out, e.Message)
+		}
+		return out
+	}
+	if diff := cmp.Diff([]string{"one", "__CURSOR=x", "two", "three"}, messages("\none\n__CURSOR=x\ntwo\n\nthree\n")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	export := block("__CURSOR=1", "MESSAGE=one") + block("MESSAGE=two", "__CURSOR=2")
+	if diff := cmp.Diff([]string{"one", "two"}, messages("\n"+export)); diff != "" {
+		t.Errorf("an export (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnswersNeedLines(t *testing.T) {
+	for format, ok := range map[stream.Format]bool{stream.JournalExport: false, stream.Auto: false, stream.Syslog: true, stream.NDJSON: true} {
+		opts := stream.DefaultOptions()
+		opts.Format, opts.Dealt = format, func() {}
+		if err := opts.Validate(); (err == nil) != ok {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+}

@@ -74,15 +74,16 @@ func TestPipeEnforces(t *testing.T) {
 	nfttest.Need(t)
 	nfttest.Fresh(t)
 	nfttest.Address(t, "192.0.2.10")
-	b := newBailiff(t, "[source.journald]\nenabled = false\n"+loopbackListener+jailSSH)
+	b := newBailiff(t, "[source.journald]\nenabled = false\n"+loopbackListener+jailSSH+jailPBX)
 	b.Start()
 	other := filepath.Join(t.TempDir(), "stage.toml")
-	if err := os.WriteFile(other, []byte(jailSSH+"[jail.elsewhere]\npacks = [\"dovecot\"]\nmax_retry = 1\n"), 0o644); err != nil {
+	if err := os.WriteFile(other, []byte(jailSSH+"[jail.elsewhere]\npacks = [\"dovecot\"]\nmax_retry = 1\n[jail.pbx]\npacks = [\"asterisk\"]\nmax_retry = 1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := b.Command("pipe", "--config", other, "--enforce")
 	cmd.Stdin = strings.NewReader(strings.Repeat(guess("198.51.100.7"), 6) + strings.Repeat(guess("192.0.2.10"), 5) +
-		"<22>Nov 23 10:11:12 host dovecot: imap-login: Disconnected: Connection closed (auth failed, 1 attempts in 2 secs): user=<bob>, method=PLAIN, rip=198.51.100.9, lip=192.0.2.10, session=<a>\n")
+		"<22>Nov 23 10:11:12 host dovecot: imap-login: Disconnected: Connection closed (auth failed, 1 attempts in 2 secs): user=<bob>, method=PLAIN, rip=198.51.100.9, lip=192.0.2.10, session=<a>\n" +
+		"<133>Nov 23 10:11:12 pbx asterisk[7820]: NOTICE[7820]: chan_sip.c:29058 in handle_request_register: Registration from '<sip:101@192.0.2.10>' failed for '198.51.100.11:5060' - Wrong password\n")
 	var account bytes.Buffer
 	cmd.Stderr = &account
 	out, err := cmd.Output()
@@ -107,16 +108,21 @@ func TestPipeEnforces(t *testing.T) {
 		{"ban", "198.51.100.7/32", &yes, ""},
 		{"alarm", "192.0.2.10/32", nil, ""},
 		{"ban", "198.51.100.9/32", &no, `there is no jail "elsewhere"`},
+		{"ban", "198.51.100.11/32", &yes, ""},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%s", diff, &account)
 	}
-	for _, line := range []string{"1  bans enforced\n", "1  bans refused: no such jail\n", "1  bans stopped by a guard\n"} {
+	for _, line := range []string{"2  bans enforced\n", "1  bans refused: no such jail\n", "1  bans stopped by a guard\n"} {
 		if !strings.Contains(account.String(), line) {
 			t.Errorf("the account lacks %q:\n%s", line, &account)
 		}
 	}
 	if ban, ok := b.Banned("198.51.100.7/32"); !ok || ban.Jail != "sshd" || ban.Strike != 1 {
+		t.Errorf("the daemon has %+v", ban)
+	}
+	// What anybody could have sent bans from the ports of the service alone, and is no strike.
+	if ban, ok := b.Banned("198.51.100.11/32"); !ok || !ban.Spoofable || len(ban.Ports) == 0 || ban.Strike != 0 {
 		t.Errorf("the daemon has %+v", ban)
 	}
 }
