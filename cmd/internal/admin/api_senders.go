@@ -11,7 +11,7 @@ type Sender struct {
 	Name   string `json:"name"`
 	Origin string `json:"origin"`
 	Named  bool   `json:"named,omitempty"`
-	Trust  string `json:"trust"`
+	Trust  string `json:"trust,omitempty"` // empty where they differ
 
 	Lines uint64 `json:"lines"`
 	// PerMinute is how many came in the last minute.

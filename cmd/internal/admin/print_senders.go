@@ -23,7 +23,7 @@ func (p *Printer) senders(b *bytes.Buffer, s *Status) {
 	for i := range all[:min(len(all), shownSenders)] {
 		from := &all[i]
 		rows = append(rows, []string{
-			from.called(), from.Source, from.Trust, fmt.Sprint(from.Lines), fmt.Sprintf("%.0f", from.PerMinute), clock(from.Last, s.Now),
+			from.called(), from.Source, dash(from.Trust), fmt.Sprint(from.Lines), fmt.Sprintf("%.0f", from.PerMinute), clock(from.Last, s.Now),
 			dash(strings.Join(from.Dialects, " ")), from.zone(), from.clock(), from.lost(),
 		})
 	}
@@ -34,15 +34,16 @@ func (p *Printer) senders(b *bytes.Buffer, s *Status) {
 	b.WriteByte('\n')
 }
 
-// order puts names first and the rest last.
+// order puts names first, and then those that have no row of their own, so that a
+// crowd does not hide them.
 func order(s *Sender) int {
 	switch {
 	case s.Named:
 		return 0
 	case s.Name == "":
-		return 2
+		return 1
 	}
-	return 1
+	return 2
 }
 
 func (s *Sender) called() string {

@@ -59,7 +59,7 @@ func sampleSenders() []Sender {
 	for range shownSenders {
 		senders = append(senders, Sender{Source: "unix", Name: "uid 0", Origin: "uid 0", Trust: "high", Lines: 1, Last: at})
 	}
-	return append(senders, Sender{Source: "udp:127.0.0.1:5514", Trust: "normal", Lines: 99, Last: at})
+	return append(senders, Sender{Source: "udp:127.0.0.1:5514", Lines: 99, Last: at})
 }
 
 func sampleStatus() Status {

@@ -121,6 +121,9 @@ func shown(source string, s *sender.State) admin.Sender {
 		Source: source, Name: admin.Safe(s.Name), Origin: admin.Safe(s.Origin), Named: s.Named, Trust: s.Trust.String(),
 		Lines: s.Lines, PerMinute: s.PerMinute, Last: s.Last, Dialects: []string{}, ClockJumps: s.Jumps,
 	}
+	if out.Name == "" {
+		out.Trust = "" // many senders
+	}
 	for _, d := range s.Dialects {
 		out.Dialects = append(out.Dialects, d.String())
 	}
