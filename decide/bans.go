@@ -38,6 +38,7 @@ func (e *Engine) keep(p netip.Prefix, bans []Decision) {
 	e.census.add(bans, 1)
 	if len(bans) == 0 {
 		e.bans.Delete(p)
+		delete(e.leaks, p)
 	} else {
 		e.bans.Insert(p, bans)
 	}

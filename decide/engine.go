@@ -34,6 +34,7 @@ type Engine struct {
 
 	budgets map[budgetKey]budget
 	held    map[heldKey]hold
+	leaks   map[netip.Prefix]int // by banned prefix
 
 	stats Stats
 }
@@ -65,7 +66,7 @@ type Stats struct {
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}}
+	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}
@@ -205,6 +206,7 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 		if w.enforced != 0 && at > w.enforced+int64(effectAfter) {
 			w.after++
 		}
+		e.leak(w, over, at)
 		return nil
 	}
 	if len(w.slots) == 0 {
@@ -224,6 +226,21 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 	}
 	return e.sentence(w, c, m, now)
 }
+
+// leak notes a line that came although a ban should have refused what it is about.
+func (e *Engine) leak(w *watch, over []Decision, at int64) {
+	for i := range over {
+		b := &over[i]
+		if !b.Simulated && (b.refuses() || b.Jail == w.docket.Name) && at > max(nanos(b.At), w.enforced)+int64(effectAfter) {
+			e.leaks[b.Prefix]++
+			return
+		}
+	}
+}
+
+// Leaks returns how many lines came from each banned prefix two seconds or more after it
+// was banned: those bans are without effect. The map is the caller's.
+func (e *Engine) Leaks() map[netip.Prefix]int { return maps.Clone(e.leaks) }
 
 // party is how slots name a peer: not at all where the window is its own.
 func (e *Engine) party(d *docket, peer netip.Addr) (p unique.Handle[netip.Prefix]) {

@@ -19,6 +19,9 @@ type Ban struct {
 	// Packets and Bytes are what the firewall refused since Since.
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
+	// Leaks are the lines that came from there two seconds or more after it was
+	// banned: the ban is without effect.
+	Leaks int `json:"leaks,omitempty"`
 	// Simulated bans are decided and not enforced.
 	Simulated bool `json:"simulated,omitempty"`
 	// Spoofable bans stand on evidence that somebody else could have sent:

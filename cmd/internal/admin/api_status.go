@@ -155,6 +155,8 @@ type Firewall struct {
 	Bans    int    `json:"bans"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
+	// Leaking is how many bans are without effect.
+	Leaking int `json:"leaking,omitempty"`
 	// Repairs counts the times that it had to be made whole.
 	Repairs uint64 `json:"repairs"`
 }

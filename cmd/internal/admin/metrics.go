@@ -164,6 +164,9 @@ var metrics = append([]metric{
 	gauge("firewall_elements", "Prefixes that the firewall refuses.", func(s *Status, emit func(float64, ...string)) {
 		emit(float64(s.Firewall.Bans))
 	}),
+	gauge("bans_without_effect", "Bans of prefixes from which attempts go on being logged.", func(s *Status, emit func(float64, ...string)) {
+		emit(float64(s.Firewall.Leaking))
+	}),
 	gauge("refused_packets", "Packets refused by the standing bans.", func(s *Status, emit func(float64, ...string)) {
 		emit(float64(s.Firewall.Packets))
 	}),

@@ -18,8 +18,11 @@ func (p *Printer) Bans(bans []Ban, now time.Time) error {
 	for i := range bans {
 		ban := &bans[i]
 		refused := traffic(ban.Packets, ban.Bytes)
-		if ban.Simulated {
+		switch {
+		case ban.Simulated:
 			refused = "simulated"
+		case ban.Leaks > 0:
+			refused += ", " + p.paint(yellow, "without effect: "+plural(ban.Leaks, "line")+" since")
 		}
 		rows = append(rows, []string{
 			ShortPrefix(ban.Prefix), dash(ban.Jail), clock(ban.Since, now), end(ban.Until, now),

@@ -44,9 +44,16 @@ func (d *daemon) show(ctx context.Context, bans []decide.Decision) ([]admin.Ban,
 			refused = counted
 		}
 	}
+	var leaks map[netip.Prefix]int
+	if err := d.pipe.ask(ctx, func() { leaks = d.pipe.engine.Leaks() }); err != nil {
+		return nil, err
+	}
 	out := make([]admin.Ban, len(bans))
 	for i := range bans {
 		out[i] = admin.BanOf(&bans[i])
+		if out[i].Leaks = leaks[bans[i].Prefix]; bans[i].Simulated {
+			out[i].Leaks = 0
+		}
 		t := refused[bans[i].Prefix]
 		out[i].Packets, out[i].Bytes = t.Packets, t.Bytes
 	}
@@ -164,7 +171,7 @@ func (d *daemon) why(ctx context.Context, p netip.Prefix) (admin.Why, error) {
 	for _, g := range x.Guards {
 		out.Guards = append(out.Guards, admin.Guard{Prefix: g.Prefix, Reason: g.Why})
 	}
-	out.Effect = effect(x.Jails, bans)
+	out.Effect = effect(bans)
 	return out, nil
 }
 
@@ -183,13 +190,20 @@ func whyJail(v *decide.JailView) admin.WhyJail {
 	return out
 }
 
-// effect says so when lines kept coming that the ban should have prevented.
-func effect(jails []decide.JailView, bans []admin.Ban) string {
-	for i := range jails {
-		stands := slices.ContainsFunc(bans, func(b admin.Ban) bool { return b.Prefix == jails[i].Prefix && !b.Simulated })
-		if stands && jails[i].After > 0 {
-			return "attempts kept being logged after the ban was enforced: bailiff may not be in the path of this traffic, " +
-				"NAT may hide the source, or another firewall accepts it first"
+// effect says so when lines kept coming that a ban should have prevented, and what the
+// counters of the kernel say of the cause.
+func effect(bans []admin.Ban) string {
+	for i := range bans {
+		b := &bans[i]
+		switch {
+		case b.Leaks == 0:
+		case b.Packets == 0:
+			return "attempts kept being logged after the ban was enforced, and no packet of this source has reached it: bailiff is not in the path " +
+				"of the traffic, or NAT or a proxy hides the true source"
+		case len(b.Ports) > 0:
+			return "attempts kept being logged after the ban was enforced, which refuses the ports of the service alone: the service may listen on another port"
+		default:
+			return "attempts kept being logged after the ban was enforced, although it refuses packets of this source: part of its traffic may come another way"
 		}
 	}
 	return ""

@@ -23,10 +23,10 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	var census decide.Census
 	var watched map[string]int
 	var stats decide.Stats
-	var held int
+	var held, leaking int
 	err := d.pipe.ask(ctx, func() {
 		e := d.pipe.engine
-		census, watched, stats, held = e.Census(), e.Watched(), e.Stats(), e.Waiting()
+		census, watched, stats, held, leaking = e.Census(), e.Watched(), e.Stats(), e.Waiting(), len(e.Leaks())
 		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched, e.Unheard())
 		// The judge stands still meanwhile, and so does what it has decided.
 		for _, k := range d.sources {
@@ -51,6 +51,10 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("more addresses attack than are watched at once; %d were forgotten", stats.Evicted))
 	}
 	s.Warnings = append(s.Warnings, d.bench.unguarded()...)
+	if leaking > 0 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans are without effect: attempts go on; bailiff list shows them, and bailiff why ADDRESS the cause", leaking))
+	}
+	s.Firewall.Leaking = leaking
 	if held > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans wait for room under a ceiling; bailiff held lists them", held))
 	}
