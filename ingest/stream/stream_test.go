@@ -254,6 +254,7 @@ func TestConformance(t *testing.T) {
 		{"file", func(m string) string { return "2026-11-23T01:38:44.5+00:00 vm sshd[1]: " + m }, "\r\n"},
 		{"message", func(m string) string { return m }, "\n"},
 		{"journal export", func(m string) string { return "__CURSOR=1\nMESSAGE=" + m }, "\n\n"},
+		{"ndjson", func(m string) string { b, _ := json.Marshal(m); return `{"ident":"sshd","msg":` + string(b) + `}` }, "\n"},
 		{"ndjson", func(m string) string {
 			return fmt.Sprintf(`{"host":"vm","ident":"sshd","message":"%s"}`, strings.ReplaceAll(m, "\x1b", `\u001b`))
 		}, "\n"},
@@ -360,8 +361,9 @@ func FuzzRoundTrip(f *testing.F) {
 func FuzzScanner(f *testing.F) {
 	f.Add([]byte(block("__CURSOR=s=1", binaryField("MESSAGE", "a\nb"))+"x\r\n\ny"), uint8(0))
 	f.Add([]byte("<38>Nov 23 01:38:44 vm sshd[1]: x\n"), uint8(1))
+	f.Add([]byte(`{"ident":"a","msg":[120],"x":{"y":[1,"\u00e9"]}}`+"\n{\n"), uint8(4))
 	f.Fuzz(func(t *testing.T, text []byte, form uint8) {
-		format := []stream.Format{stream.Auto, stream.Syslog, stream.JournalExport, stream.Message}[form%4]
+		format := []stream.Format{stream.Auto, stream.Syslog, stream.JournalExport, stream.Message, stream.NDJSON}[form%5]
 		change := func(o *stream.Options) { o.Format = format }
 		whole, err := readAll(t, strings.NewReader(string(text)), change)
 		if err != nil {

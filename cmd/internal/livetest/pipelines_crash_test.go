@@ -53,7 +53,7 @@ func TestPipelineCrash(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "decisions")
 	block := strings.NewReplacer(
 		"/usr/local/sbin/bailiff pipe", b.Binary+" pipe --config "+b.Config,
-		"/var/log/bailiff.json", output,
+		"/var/log/bailiff.json", output, "/var/log/bailiff-pipe.log", output+".errors",
 		`action.resumeInterval="5"`, `action.resumeInterval="1"`, // which the test would wait for
 	).Replace(Snippet(t, "rsyslog.md", "rsyslog", "omprog.conf"))
 	result := func() []string { text, _ := os.ReadFile(output); return evidenceOf(string(text)) }

@@ -172,7 +172,7 @@ func (n *neighbour) run(t *testing.T, name string) {
 	output, logFile := filepath.Join(dir, "decisions"), filepath.Join(dir, "security_log")
 	block := strings.NewReplacer(
 		"/usr/local/sbin/bailiff pipe", b.Binary+" pipe --config "+b.Config,
-		"/var/log/bailiff.json", output,
+		"/var/log/bailiff.json", output, "/var/log/bailiff-pipe.log", filepath.Join(dir, "errors"),
 		"/var/log/asterisk/security_log", logFile,
 		`"asterisk:"`, `"sshd:"`, // of which the attempts are
 	).Replace(blocks)
