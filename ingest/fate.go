@@ -43,10 +43,11 @@ const (
 	Truncated
 	Cleaned
 	// Refused lines are of senders that may not send, or may not be read as
-	// lines of their own.
+	// lines of their own, or were read already.
 	RefusedAddress
 	RefusedUID
 	RefusedRest
+	RefusedAgain
 	// Malformed lines could not be delimited, or are none.
 	MalformedFraming
 	MalformedEmpty
@@ -88,6 +89,7 @@ var fates = [fateCount]Count{
 	RefusedAddress:     {Name: "refused", Reason: "address"},
 	RefusedUID:         {Name: "refused", Reason: "uid"},
 	RefusedRest:        {Name: "refused", Reason: "rest of a split line"},
+	RefusedAgain:       {Name: "refused", Reason: "sent again"},
 	MalformedFraming:   {Name: "malformed", Reason: "framing"},
 	MalformedEmpty:     {Name: "malformed", Reason: "empty"},
 	MalformedExport:    {Name: "malformed", Reason: "journal export"},

@@ -141,8 +141,9 @@ func (l *library) open(sh *shelf, files shelfFiles) error {
 		return err
 	}
 	t := newTail(j, q, shelfSink{l.sink, sh.name})
+	t.seen = &seen{}
 	if old != nil {
-		t.cut, t.counts = old.cut, old.counts
+		t.cut, t.counts, t.seen = old.cut, old.counts, old.seen
 	}
 	if t.found, err = t.start(q); err != nil {
 		j.Close()

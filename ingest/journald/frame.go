@@ -19,6 +19,8 @@ type record struct {
 	// begins in the middle of the text, where a writer's input may stand, so
 	// it must not be matched.
 	continued bool
+	// again marks an entry that the machine sent before.
+	again bool
 
 	cursor, unit, identifier, host, message []byte
 	// journal is the name of the journal, of collected ones.
@@ -82,6 +84,7 @@ const (
 const (
 	flagTruncated byte = 1 << iota
 	flagContinued
+	flagAgain
 )
 
 // frameWriter is the sink of the reader process.
@@ -105,6 +108,9 @@ func (w *frameWriter) record(r *record) error {
 	}
 	if r.continued {
 		flags |= flagContinued
+	}
+	if r.again {
+		flags |= flagAgain
 	}
 	w.buf = append(w.buf, flags)
 	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(r.length))
@@ -244,6 +250,7 @@ func (b *frameBody) record(r *record) {
 	}
 	r.truncated = flags[0]&flagTruncated != 0
 	r.continued = flags[0]&flagContinued != 0
+	r.again = flags[0]&flagAgain != 0
 	if len(r.message) > ingest.MaxMessage {
 		b.bad = true
 	}

@@ -87,7 +87,7 @@ func read(t *testing.T, opts journald.Options, each func(*ingest.Entry)) *readin
 			if string(e.Identifier) != "test" {
 				return
 			}
-			if e.Time.After(e.Received) || !e.Vouched || e.Source != "journald" || e.Repeat != 1 || len(e.Host) == 0 {
+			if e.Time.After(e.Received) || !e.Vouched || e.Source != opts.Name || e.Repeat != 1 || len(e.Host) == 0 {
 				t.Errorf("entry %+v", e)
 			}
 			r.mu.Lock()

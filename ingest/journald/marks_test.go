@@ -58,3 +58,29 @@ func TestShelfName(t *testing.T) {
 		}
 	}
 }
+
+func TestSeen(t *testing.T) {
+	var s seen
+	at := func(n uint64) position { return position{boot: "x", mono: n, realtime: n, xor: 1, seqnum: n} }
+	for n := range uint64(maxSeen) {
+		if s.again(at(n)) {
+			t.Fatalf("%d was not there before", n)
+		}
+	}
+	copied := at(0)
+	copied.seqnumID, copied.seqnum = "another", 7 // numbers are the receiver's
+	if !s.again(copied) || !s.again(at(maxSeen-1)) {
+		t.Error("what was sent again is not known")
+	}
+	other := at(5)
+	other.xor++
+	if s.again(other) {
+		t.Error("another line of the same moment passes for one sent again")
+	}
+	if s.again(at(0)) || len(s.last) > maxSeen {
+		t.Errorf("the oldest is remembered; %d in all", len(s.last))
+	}
+	if (*seen)(nil).again(at(1)) || (*seen)(nil).again(at(1)) {
+		t.Error("who sees nothing has seen something")
+	}
+}

@@ -44,6 +44,7 @@ type tail struct {
 	stranded bool     // at is no longer in the journal
 	retried  position // the position a gap was last looked at again from
 	counts   counts
+	seen     *seen // in collected journals
 
 	cut map[string]bool // streams whose last line journald split
 	rec record
@@ -244,6 +245,7 @@ func (t *tail) take() (found bool, err error) {
 	}
 	t.at, t.cursor, t.stranded = here, cursor, false
 	t.counts.add(here)
+	t.rec.again = t.seen.again(here)
 	return false, t.sink.record(&t.rec)
 }
 

@@ -78,3 +78,42 @@ func shelves(dir string) (map[string]shelfFiles, error) {
 func escapeGlob(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 }
+
+// seen remembers the last entries of a machine. systemd-journal-upload that was killed
+// sends some again that it had sent already, and journal-remote writes them again.
+// They are equal in everything that the machine's journald gave them: boot, times and
+// fields. Two lines that a daemon wrote in one go may be equal as well, and count as
+// one. A nil *seen has seen nothing.
+type seen struct {
+	last map[stamp]bool
+	ring [maxSeen]stamp
+	next int
+}
+
+// stamp tells entries apart.
+type stamp struct {
+	boot                string
+	mono, realtime, xor uint64
+}
+
+// maxSeen is how far back an entry is known again.
+const maxSeen = 4096
+
+// again reports whether p was seen, and remembers it.
+func (s *seen) again(p position) bool {
+	if s == nil {
+		return false
+	}
+	is := stamp{p.boot, p.mono, p.realtime, p.xor}
+	if s.last[is] {
+		return true
+	}
+	if s.last == nil {
+		s.last = make(map[stamp]bool)
+	}
+	delete(s.last, s.ring[s.next])
+	s.ring[s.next] = is
+	s.last[is] = true
+	s.next = (s.next + 1) % maxSeen
+	return false
+}

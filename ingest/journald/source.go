@@ -81,7 +81,7 @@ func (s *Source) Name() string { return s.opts.Name }
 func (s *Source) Senders() *sender.Table { return s.senders }
 
 // Counts tells what became of the entries; see ingest.Balance. Refused ones are the
-// rest of a line that journald split. Lost ones were vacuumed away, as far as their
+// rest of a line that journald split, and what a machine sent again. Lost ones were vacuumed away, as far as their
 // number is known; gaps counts the holes that they left, and restarts how often the
 // reader had to be started again. It may be called at any time.
 func (s *Source) Counts() []ingest.Count {
@@ -170,8 +170,12 @@ func (s *Source) record(r *record) error {
 	if s.opts.Dir != "" {
 		cursor = s.places.set(r.journal, r.cursor)
 	}
-	if r.continued {
-		s.page.Add(ingest.RefusedRest)
+	if r.continued || r.again {
+		fate := ingest.RefusedRest
+		if r.again {
+			fate = ingest.RefusedAgain
+		}
+		s.page.Add(fate)
 		s.cursor = append(s.cursor[:0], cursor...)
 		return nil
 	}
