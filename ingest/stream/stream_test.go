@@ -254,7 +254,6 @@ func TestConformance(t *testing.T) {
 		{"file", func(m string) string { return "2026-11-23T01:38:44.5+00:00 vm sshd[1]: " + m }, "\r\n"},
 		{"message", func(m string) string { return m }, "\n"},
 		{"journal export", func(m string) string { return "__CURSOR=1\nMESSAGE=" + m }, "\n\n"},
-		{"ndjson", func(m string) string { b, _ := json.Marshal(m); return `{"ident":"sshd","msg":` + string(b) + `}` }, "\n"},
 		{"ndjson", func(m string) string {
 			return fmt.Sprintf(`{"host":"vm","ident":"sshd","message":"%s"}`, strings.ReplaceAll(m, "\x1b", `\u001b`))
 		}, "\n"},
