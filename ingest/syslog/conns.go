@@ -105,7 +105,7 @@ func (t *conns) greediest() (sender string, most int) {
 // since before. What had arrived by it is read first, so there are bounds to how
 // many may be about to end.
 func (t *conns) yield(sender string, before time.Time) bool {
-	if t.ending > t.max/4 {
+	if t.ending >= t.max {
 		return false
 	}
 	var idlest *conn
