@@ -129,3 +129,48 @@ func TestWildcard(t *testing.T) {
 		}
 	}
 }
+
+// TestRemovedSocket holds that a socket whose file somebody removed or replaced is
+// bound again, and that nothing that arrived before is lost.
+func TestRemovedSocket(t *testing.T) {
+	for _, listen := range []string{unixgram(t), unixStream(t)} {
+		l := newListener(t, listen, nil)
+		entries, stop := runListener(t, l)
+		path := l.Addr().String()
+		l.Check()
+		early := dial(t, l)
+		write(t, early, traditional("1")+"\n")
+		if e := receive(t, entries); string(e.Message) != "1" {
+			t.Errorf("%s: %q arrived", listen, e.Message)
+		}
+		write(t, early, traditional("2")+"\n")
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		l.Check()
+		if e := receive(t, entries); string(e.Message) != "2" {
+			t.Errorf("%s: %q arrived", listen, e.Message)
+		}
+		await(t, "the socket is there again", func() bool {
+			l.Check()
+			c, err := net.Dial(early.RemoteAddr().Network(), path)
+			if err != nil {
+				return false
+			}
+			defer c.Close()
+			write(t, c, traditional("3")+"\n")
+			return true
+		})
+		if e := receive(t, entries); string(e.Message) != "3" {
+			t.Errorf("%s: %q arrived", listen, e.Message)
+		}
+		// What took its place is not ours to remove.
+		if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("precious"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		if b, err := os.ReadFile(path); err != nil || string(b) != "precious" {
+			t.Errorf("%s: the file is now %q, %v", listen, b, err)
+		}
+	}
+}

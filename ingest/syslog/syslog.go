@@ -53,8 +53,9 @@ type Listener struct {
 	certs   *certs       // of a TLS listener
 	refused atomic.Int64 // when the log last told of a client that TLS refused
 
-	mu   sync.Mutex
-	sock socket // nil unless bound
+	mu    sync.Mutex
+	sock  socket // nil unless bound
+	again func() // ends serving sock, to bind it again; nil before Run
 }
 
 // socket is one kind of transport, bound.
@@ -204,16 +205,44 @@ func (l *Listener) Close() error {
 // Reading goes on only as fast as h returns. When Run has returned the socket is
 // closed, and Run may be called again.
 func (l *Listener) Run(ctx context.Context, h ingest.Handler) error {
-	sock, err := l.bind()
-	if err != nil {
-		return err
+	for {
+		sock, err := l.bind()
+		if err != nil {
+			return err
+		}
+		l.log.Info("listening", "addr", sock.addr().String())
+		moved, err := l.serve(ctx, sock, h)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w", l.opts.Listen, err)
+		}
+		if !moved {
+			return nil
+		}
+		l.log.Warn("the file of the socket was removed or replaced; binding it again", "path", l.ep.path)
 	}
+}
+
+// serve hands out the lines of one socket, and says whether it ended because of Check.
+func (l *Listener) serve(ctx context.Context, sock socket, h ingest.Handler) (moved bool, err error) {
 	defer l.swap(nil)
-	l.log.Info("listening", "addr", sock.addr().String())
-	if err := sock.serve(ctx, h); err != nil {
-		return fmt.Errorf("listen on %s: %w", l.opts.Listen, err)
+	inner, again := context.WithCancel(ctx)
+	defer again()
+	l.mu.Lock()
+	l.again = again
+	l.mu.Unlock()
+	err = sock.serve(inner, h)
+	return inner.Err() != nil && ctx.Err() == nil, err
+}
+
+// Check looks whether the path of a unix socket still leads to it, and has Run bind
+// it again if it does not: somebody cleaned up /run, and senders find nobody. What
+// had arrived is handed out first. Call it now and then.
+func (l *Listener) Check() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, ok := l.sock.(interface{ stands() bool }); ok && !s.stands() && l.again != nil {
+		l.again()
 	}
-	return nil
 }
 
 func (l *Listener) swap(sock socket) (old socket) {

@@ -18,7 +18,7 @@ const socketMode = 0o660
 // is bound inside a directory that only we can enter and moved to its place
 // when its mode is right, so that there is no moment at which a stranger could
 // connect, whatever the umask.
-func listen(path string) (net.Listener, error) {
+func listen(path string) (*listener, error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, noPlace(err)
@@ -94,10 +94,16 @@ type listener struct {
 }
 
 func (l *listener) Close() error {
-	if info, err := os.Lstat(l.path); err == nil && os.SameFile(info, l.info) {
+	if l.stands() {
 		if err := os.Remove(l.path); err != nil {
 			return errors.Join(err, l.UnixListener.Close())
 		}
 	}
 	return l.UnixListener.Close()
+}
+
+// stands says that whoever opens the path reaches the listener.
+func (l *listener) stands() bool {
+	info, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(info, l.info)
 }

@@ -58,12 +58,14 @@ type Options struct {
 type Server struct {
 	opt      Options
 	log      *slog.Logger
-	listener net.Listener
+	listener *listener
+	look     chan struct{} // asks Run to look after the socket
+	lost     bool          // it is not where it should be, which was said
 }
 
 // New returns a server that does not listen yet.
 func New(opt Options) *Server {
-	s := &Server{opt: opt, log: opt.Logger}
+	s := &Server{opt: opt, log: opt.Logger, look: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -99,11 +101,24 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(s.listener) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve control socket: %w", err)
-	case <-ctx.Done():
+	serve := func(l *listener) {
+		go func() {
+			// One that was replaced ends so.
+			if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
+				served <- err
+			}
+		}()
+	}
+	serve(s.listener)
+	for waiting := true; waiting; {
+		select {
+		case err := <-served:
+			return fmt.Errorf("serve control socket: %w", err)
+		case <-s.look:
+			s.renew(serve)
+		case <-ctx.Done():
+			waiting = false
+		}
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
@@ -115,6 +130,36 @@ func (s *Server) Run(ctx context.Context) error {
 		err = errors.Join(err, ended)
 	}
 	return err
+}
+
+// Check looks whether the path of the socket still leads to a server that runs, and
+// opens the socket again if it does not. Call it now and then.
+func (s *Server) Check() {
+	select {
+	case s.look <- struct{}{}:
+	default:
+	}
+}
+
+// renew opens the socket again if its file was removed or replaced. Where something
+// else stands, it waits for its end and says so once.
+func (s *Server) renew(serve func(*listener)) {
+	if s.listener.stands() {
+		return
+	}
+	next, err := listen(s.opt.Socket)
+	if err != nil {
+		if !s.lost {
+			s.log.Error("the file of the control socket was removed or replaced, and it cannot be opened again", "path", s.opt.Socket, "err", err)
+		}
+		s.lost = true
+		return
+	}
+	s.log.Warn("the file of the control socket was removed or replaced; it is open again", "path", s.opt.Socket)
+	old := s.listener
+	s.listener, s.lost = next, false
+	serve(next)
+	_ = old.Close() // its file is gone, and requests under way have their own connections
 }
 
 // Close releases the socket of a server that was never run.

@@ -380,3 +380,46 @@ func FuzzAPI(f *testing.F) {
 		}
 	})
 }
+
+// TestRemovedControlSocket holds that a socket whose file was removed is opened
+// again, and that what took its place is left alone.
+func TestRemovedControlSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := New(Options{Socket: path, List: func(context.Context, string) ([]Ban, error) { return nil, nil }})
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	c := NewClient(path)
+	if _, err := c.List(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		s.Check()
+		if _, err := NewClient(path).List(t.Context(), ""); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the socket is not opened again within 20 s")
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != socketMode {
+		t.Errorf("the new socket has mode %v, %v", info.Mode(), err)
+	}
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("precious"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s.Check()
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "precious" {
+		t.Errorf("the file is now %q, %v", b, err)
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"bailiff/cmd/internal/admin"
 	"bailiff/decide"
+	"bailiff/ingest/syslog"
 	"bailiff/rules"
 )
 
@@ -36,7 +37,7 @@ func (d *daemon) run(ctx context.Context, api *admin.Server) error {
 	defer stopAside()
 	var others sync.WaitGroup
 	others.Go(func() { _ = d.store.Run(aside) })
-	others.Go(func() { d.maintain(aside) })
+	others.Go(func() { d.maintain(aside, api) })
 	others.Go(func() { d.reloadOn(aside) })
 	others.Go(func() { d.renewGuards(aside) })
 	var apiErr error
@@ -75,9 +76,15 @@ func (d *daemon) run(ctx context.Context, api *admin.Server) error {
 // notify tells systemd, where it started us and listens.
 func notify(state string) { _, _ = sd.SdNotify(false, state) }
 
+// checkEvery is how often the files of sockets are looked after.
+const checkEvery = 10 * time.Second
+
 // maintain gives back what is no longer needed: to the disk once a day, to the
-// machine's memory when there is nothing to judge.
-func (d *daemon) maintain(ctx context.Context) {
+// machine's memory when there is nothing to judge. It sees to it that sockets can
+// be found.
+func (d *daemon) maintain(ctx context.Context, api *admin.Server) {
+	sockets := time.NewTicker(checkEvery)
+	defer sockets.Stop()
 	day := time.NewTicker(24 * time.Hour)
 	defer day.Stop()
 	// Starting, compacting and floods take memory that daily work does not; Go
@@ -93,6 +100,13 @@ func (d *daemon) maintain(ctx context.Context) {
 			}
 			pause = min(2*pause, time.Minute)
 			idle.Reset(pause)
+		case <-sockets.C:
+			api.Check()
+			for _, k := range d.sources {
+				if l, ok := k.source.(*syslog.Listener); ok {
+					l.Check()
+				}
+			}
 		case <-day.C:
 			if err := d.store.Maintain(ctx); err != nil && ctx.Err() == nil {
 				d.log.Warn("compact the record", "err", err)
