@@ -31,6 +31,15 @@
 // late, would not be seen. So each machine's journal is followed for itself, and
 // the Cursor of an entry holds the positions in all of them.
 //
+// # Matches
+//
+// No match is set in libsystemd, though one can pay: if one entry of 100 is wanted,
+// reading the rest costs 5.8 µs an entry more, one of 4 saves two thirds, and all wanted
+// saves nothing (BenchmarkMatch). But entries that nobody sees leave holes in
+// the numbers, and then a hole that vacuuming made is no longer told from them; nor could
+// status count what came. 170,000 entries a second on one core are twice what journald
+// takes in.
+//
 // # Fields
 //
 // The reader ships what every entry needs, and of the other fields those that
