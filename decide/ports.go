@@ -35,6 +35,13 @@ var servicePorts = map[string][]Port{
 	"proxmox":    {{"tcp", 8006}},
 }
 
+// KnowsPorts says whether a ban on spoofable evidence can be limited to the ports of a
+// service.
+func (j *Jail) KnowsPorts(service string) bool {
+	_, unknown := ports(j, []string{service})
+	return unknown == ""
+}
+
 // ports are what a ban on spoofable evidence is limited to: those of the jail, or
 // those of the services; unknown is a service whose ports are not known.
 func ports(j *Jail, services []string) (out []Port, unknown string) {

@@ -8,6 +8,7 @@ import (
 
 	"bailiff/cmd/internal/daemon"
 	"bailiff/config"
+	"bailiff/decide"
 	"bailiff/ingest/file"
 	"bailiff/rules"
 )
@@ -98,8 +99,34 @@ func (r *checkReport) configuration(path string) {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s hides a newer pack: it is version %d of %s, and version %d is shipped (bailiff rules show --source %s)",
 			s.File, s.Version, s.Pack, s.Shipped, s.Pack))
 	}
-	if _, err := c.Resolve(library.Names(), library.Common()); err != nil {
+	c, err = c.Resolve(library.Names(), library.Common())
+	if err != nil {
 		r.errs = append(r.errs, err)
+		return
+	}
+	for i := range c.Jails {
+		r.portless(&c.Jails[i].Jail, library)
+	}
+}
+
+// portless notes the rules of a jail that can ban nobody: their evidence could be
+// anybody's, and what a short ban would have to be limited to is not known.
+func (r *checkReport) portless(j *decide.Jail, library *rules.Library) {
+	if j.Spoofable != decide.SpoofableShort {
+		return
+	}
+	for _, name := range j.Packs {
+		p := library.Pack(name)
+		if p == nil {
+			continue
+		}
+		for _, rule := range p.Rules {
+			if rule.Evidence != rules.Spoofable || rule.Event != rules.Failure && rule.Event != rules.Challenge || j.KnowsPorts(rule.Service) {
+				continue
+			}
+			r.Notes = append(r.Notes, fmt.Sprintf("jail %s: what %s reads could be sent by anybody, and the ports of service %q are not known, so it bans nobody: "+
+				"give the jail ports, or the rule evidence = \"proven\" if it is", j.Name, rule, rule.Service))
+		}
 	}
 }
 
