@@ -104,6 +104,8 @@ type Syslog struct {
 	Scheme string
 	Addr   netip.AddrPort
 	Path   string
+	// Socket is the name of a socket that systemd opens; Scheme is systemd then.
+	Socket string
 	// AllowUID are the users whose processes a loopback or unix listener
 	// takes lines from.
 	AllowUID []int
@@ -120,6 +122,9 @@ type Syslog struct {
 
 // Listen returns the URL of the listener, as the configuration file has it.
 func (s *Syslog) Listen() string {
+	if s.Socket != "" {
+		return "systemd:" + s.Socket
+	}
 	if s.Path != "" {
 		return s.Scheme + "://" + s.Path
 	}

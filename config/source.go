@@ -101,6 +101,10 @@ const listenHint = `write it like "udp://127.0.0.1:5514", "tcp://[2001:db8::1]:6
 
 // parseListen reads the URL of a listener.
 func (s *Syslog) parseListen(url string) error {
+	if name, ok := strings.CutPrefix(url, "systemd:"); ok {
+		s.Scheme, s.Socket = "systemd", name
+		return nil
+	}
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
 		return fmt.Errorf("%q is not a URL", url)
@@ -128,6 +132,13 @@ func (s *Syslog) parseListen(url string) error {
 // trust settles whom the listener believes: the processes of some users where
 // the kernel can tell who sends, some senders everywhere else.
 func (s *Syslog) trust(t *table) {
+	if s.Scheme == "systemd" {
+		// What it is, and so which keys it needs, is known when it is handed over.
+		if !t.has("allow_uid") && !t.has("allow_from") {
+			s.AllowUID = defaultUIDs()
+		}
+		return
+	}
 	if s.Path != "" || s.Addr.Addr().IsLoopback() {
 		for _, name := range []string{"allow_from", "path"} {
 			if t.has(name) {

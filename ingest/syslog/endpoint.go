@@ -11,7 +11,7 @@ import (
 
 // endpoint is a parsed Listen.
 type endpoint struct {
-	network string         // udp, tcp, tls, unix or unixgram
+	network string         // udp, tcp, tls, unix or unixgram; systemd until it is known which
 	addr    netip.AddrPort // of udp, tcp and tls
 	path    string         // of unix and unixgram
 }
@@ -43,6 +43,12 @@ func (e endpoint) local() bool { return e.network == "unix" || e.network == "uni
 func (e endpoint) remote() bool { return !e.local() && !e.addr.Addr().IsLoopback() }
 
 func parseListen(s string) (endpoint, error) {
+	if name, ok := activationName(s); ok {
+		if name == "" || strings.ContainsAny(name, ":/ \t\n") {
+			return endpoint{}, fmt.Errorf("listen %q: want systemd:NAME with the FileDescriptorName of a socket unit", s)
+		}
+		return endpoint{network: "systemd"}, nil
+	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return endpoint{}, fmt.Errorf("listen %q: want udp://ADDRESS:PORT, tcp://ADDRESS:PORT, tls://ADDRESS:PORT, unix:///PATH or unixgram:///PATH", s)
@@ -62,7 +68,7 @@ func parseListen(s string) (endpoint, error) {
 			return endpoint{}, fmt.Errorf("listen %q: the path of a socket has at most %d bytes", s, maxUnixPath)
 		}
 	default:
-		return endpoint{}, fmt.Errorf("listen %q: %q is not a kind of listener: want udp, tcp, tls, unix or unixgram", s, u.Scheme)
+		return endpoint{}, fmt.Errorf("listen %q: %q is not a kind of listener: want udp, tcp, tls, unix, unixgram or systemd:NAME", s, u.Scheme)
 	}
 	return ep, nil
 }

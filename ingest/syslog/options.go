@@ -33,7 +33,8 @@ type Options struct {
 	Name string
 	// Listen is where to listen: udp://ADDRESS:PORT, tcp://ADDRESS:PORT,
 	// tls://ADDRESS:PORT, unix:///PATH (a stream) or unixgram:///PATH (datagrams).
-	// ADDRESS is an IP address, in brackets if IPv6.
+	// ADDRESS is an IP address, in brackets if IPv6. systemd:NAME is the socket of
+	// this process that systemd opened, by its FileDescriptorName.
 	Listen string
 	// Interface is the network interface that packets must come by; empty means
 	// any. It is for UDP, TCP and TLS.
@@ -97,6 +98,9 @@ func (o Options) Validate() error {
 	ep, err := parseListen(o.Listen)
 	if err != nil {
 		return err
+	}
+	if ep.network == "systemd" {
+		return nil // New knows what it is
 	}
 	return o.validate(ep)
 }

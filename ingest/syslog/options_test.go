@@ -21,6 +21,8 @@ func TestValidate(t *testing.T) {
 		{"wildcard", Options{Listen: "udp://[::]:514", AllowFrom: from, Path: PathOpen}, ""},
 		{"tls", Options{Listen: "tls://192.0.2.1:6514", Cert: "/c", Key: "/k", AllowFrom: from}, ""},
 		{"tls with certificates of clients", Options{Listen: "tls://[::]:6514", Cert: "/c", Key: "/k", ClientCA: "/a", AllowNames: []string{"x"}}, ""},
+		{"of systemd", Options{Listen: "systemd:pbx", AllowFrom: from}, ""},
+		{"of systemd without a name", Options{Listen: "systemd:"}, "FileDescriptorName"},
 		{"unix stream", Options{Listen: "unix:///x"}, ""},
 		{"interface", Options{Listen: "tcp://192.0.2.1:514", AllowFrom: from, Interface: "eth1.20"}, ""},
 
@@ -41,7 +43,7 @@ func TestValidate(t *testing.T) {
 		{"invalid user", Options{Listen: "udp://127.0.0.1:514", AllowUID: []int{-1}}, "allow_uid"},
 		{"negative skew", Options{Listen: "udp://127.0.0.1:514", MaxSkew: -1}, "max_skew"},
 
-		{"nothing", Options{}, "want udp, tcp, tls, unix or unixgram"},
+		{"nothing", Options{}, "want udp, tcp, tls, unix, unixgram or systemd"},
 		{"unknown scheme", Options{Listen: "dtls://0.0.0.0:6514"}, `"dtls" is not a kind of listener`},
 		{"host name", Options{Listen: "udp://localhost:514"}, "IP address"},
 		{"no port", Options{Listen: "udp://127.0.0.1"}, "udp://127.0.0.1:514"},

@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,7 @@ type Listener struct {
 	n       tally
 	senders *sender.Table
 
+	handed  *os.File     // by systemd; nil if the socket is to be opened
 	certs   *certs       // of a TLS listener
 	refused atomic.Int64 // when the log last told of a client that TLS refused
 
@@ -77,6 +79,15 @@ func New(opts Options) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("syslog source %s: %w", opts.Name, err)
 	}
+	var file *os.File
+	if name, ok := activationName(opts.Listen); ok {
+		if file, ep, err = activated(&opts, name); err == nil {
+			err = opts.validate(ep)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("syslog source %s: %w", opts.Name, err)
+		}
+	}
 	if len(opts.AllowUID) == 0 {
 		opts.AllowUID = []int{0}
 	}
@@ -93,7 +104,7 @@ func New(opts Options) (*Listener, error) {
 	}
 	log = log.With("source", opts.Name)
 	l := &Listener{
-		opts: opts, ep: ep, log: log,
+		opts: opts, ep: ep, log: log, handed: file,
 		sign: ingest.NewSigns(opts.Origins, opts.earned(ep), opts.Trust), senders: sender.NewTable(),
 	}
 	if ep.network == "tls" {
@@ -182,6 +193,9 @@ func (l *Listener) bind() (socket, error) {
 	open := map[string]func(*Listener) (socket, error){
 		"udp": bindUDP, "tcp": bindStream, "tls": bindTLS, "unix": bindUnix, "unixgram": bindUnixgram,
 	}[l.ep.network]
+	if l.handed != nil {
+		open = adopt
+	}
 	sock, err := open(l)
 	if err != nil {
 		return nil, explain(l.opts.Listen, err)
