@@ -174,3 +174,14 @@ func TestRemovedSocket(t *testing.T) {
 		}
 	}
 }
+
+func TestNoSuchInterface(t *testing.T) {
+	for _, listen := range []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"} {
+		l := newListener(t, listen, func(o *syslog.Options) { o.Interface = "nosuch0" })
+		err := l.Bind()
+		var e *syslog.Error
+		if !errors.As(err, &e) || e.Hint() == "" || !strings.Contains(err.Error(), "no such interface") {
+			t.Errorf("%s: Bind says %v", listen, err)
+		}
+	}
+}

@@ -3,11 +3,16 @@ package daemon
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"bailiff/enforce/nft"
 	"bailiff/ingest"
+	"bailiff/ingest/syslog"
 )
 
 // moody is a source that does what each run tells it, and then works in silence.
@@ -82,4 +87,27 @@ func TestSourceComesBack(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestGuardedListeners holds that the firewall guards every port that local processes
+// can reach, and knows TLS as what it is on the wire.
+func TestGuardedListeners(t *testing.T) {
+	d := &daemon{}
+	for _, listen := range []string{"udp://127.0.0.1:5514", "tcp://127.0.0.1:601", "tls://127.0.0.1:6514", "unix:///x", "unixgram:///y"} {
+		opts := syslog.DefaultOptions()
+		opts.Listen, opts.AllowUID = listen, []int{0, 104}
+		if strings.HasPrefix(listen, "tls") {
+			opts.Cert, opts.Key = "/c", "/k"
+		}
+		l, err := syslog.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.sources = append(d.sources, newDesk(l))
+	}
+	uids := []uint32{0, 104}
+	want := []nft.Listener{{Proto: "udp", Port: 5514, UIDs: uids}, {Proto: "tcp", Port: 601, UIDs: uids}, {Proto: "tcp", Port: 6514, UIDs: uids}}
+	if diff := cmp.Diff(want, d.guardedListeners()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
