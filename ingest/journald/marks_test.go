@@ -80,7 +80,8 @@ func TestSeen(t *testing.T) {
 	if s.again(at(0)) || len(s.last) > maxSeen {
 		t.Errorf("the oldest is remembered; %d in all", len(s.last))
 	}
-	if (*seen)(nil).again(at(1)) || (*seen)(nil).again(at(1)) {
+	none := (*seen)(nil)
+	if first, second := none.again(at(1)), none.again(at(1)); first || second {
 		t.Error("who sees nothing has seen something")
 	}
 }

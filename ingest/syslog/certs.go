@@ -134,8 +134,10 @@ func (c *certs) read() (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		why := strings.TrimPrefix(err.Error(), "tls: ")
-		return nil, &CertError{File: c.cert, Err: fmt.Errorf("does not go with %s: %s", c.key, why),
-			Remedy: "cert is the certificate with its chain, key its private key without a passphrase, both in PEM and of the same pair"}
+		return nil, &CertError{
+			File: c.cert, Err: fmt.Errorf("does not go with %s: %s", c.key, why),
+			Remedy: "cert is the certificate with its chain, key its private key without a passphrase, both in PEM and of the same pair",
+		}
 	}
 	conf := &tls.Config{
 		Certificates: []tls.Certificate{pair},
@@ -152,8 +154,10 @@ func (c *certs) read() (*tls.Config, error) {
 	}
 	conf.ClientCAs = x509.NewCertPool()
 	if !conf.ClientCAs.AppendCertsFromPEM(ca) {
-		return nil, &CertError{File: c.clientCA, Err: errors.New("holds no certificate"),
-			Remedy: "client_ca is a PEM file with the certificates of the authorities that sign those of the senders"}
+		return nil, &CertError{
+			File: c.clientCA, Err: errors.New("holds no certificate"),
+			Remedy: "client_ca is a PEM file with the certificates of the authorities that sign those of the senders",
+		}
 	}
 	conf.ClientAuth = tls.RequireAndVerifyClientCert
 	conf.VerifyConnection = c.verify
@@ -170,8 +174,7 @@ func readPEM(file string) ([]byte, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &CertError{File: file, Err: fs.ErrPermission, Remedy: "run as root, or let the user that runs bailiff read it"}
 	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
 	return nil, &CertError{File: file, Err: err, Remedy: "name a file that can be read"}

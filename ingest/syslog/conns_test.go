@@ -21,13 +21,20 @@ func TestConns(t *testing.T) {
 		arrivals       []arrival
 	}{
 		{"a sender at its limit", 10, 2, []arrival{
-			{"a", 0, true, ""}, {"a", 0, true, ""}, {"a", time.Second, false, ""}, {"b", 0, true, ""},
+			{"a", 0, true, ""},
+			{"a", 0, true, ""},
+			{"a", time.Second, false, ""},
+			{"b", 0, true, ""},
 			// The first has been silent for long by now.
 			{"a", idleAfter, true, "a0"},
 		}},
 		{"a sender that has most gives up its idlest", 4, 4, []arrival{
-			{"a", 0, true, ""}, {"a", time.Second, true, ""}, {"a", time.Second, true, ""}, {"b", 0, true, ""},
-			{"c", 0, true, "a0"}, {"d", 0, true, "a1"},
+			{"a", 0, true, ""},
+			{"a", time.Second, true, ""},
+			{"a", time.Second, true, ""},
+			{"b", 0, true, ""},
+			{"c", 0, true, "a0"},
+			{"d", 0, true, "a1"},
 			// Everybody has one.
 			{"e", time.Second, false, ""},
 			{"e", 2 * idleAfter, true, "?"},
