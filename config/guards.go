@@ -59,14 +59,14 @@ func validName(text string) bool {
 
 // ReadList reads the addresses and prefixes of a list: one a line, with # before
 // remarks. Like the configuration the file must belong to root or to the user, and be
-// writable by nobody else. An error is an *Error, or Errors, with lines.
+// writable by nobody else. The error is an Errors, with lines.
 func ReadList(path string) ([]netip.Prefix, error) {
 	text, err := readFile(path)
 	if err != nil {
 		if e, ok := errors.AsType[*Error](err); ok {
-			return nil, e
+			return nil, Errors{e}
 		}
-		return nil, &Error{File: path, Msg: err.Error(), hint: "write the list, or take it out of the configuration"}
+		return nil, Errors{{File: path, Msg: err.Error(), hint: "write the list, or take it out of the configuration"}}
 	}
 	r := &reader{file: path}
 	var out []netip.Prefix

@@ -102,6 +102,9 @@ const listenHint = `write it like "udp://127.0.0.1:5514", "tcp://[2001:db8::1]:6
 // parseListen reads the URL of a listener.
 func (s *Syslog) parseListen(url string) error {
 	if name, ok := strings.CutPrefix(url, "systemd:"); ok {
+		if name == "" || strings.ContainsAny(name, "/: \t\n") {
+			return fmt.Errorf("%q is no name of a socket: want systemd:NAME with the FileDescriptorName of a socket unit", url)
+		}
 		s.Scheme, s.Socket = "systemd", name
 		return nil
 	}

@@ -93,6 +93,7 @@ var examples = map[string]string{
 	"a whole number":      `%s = 5`,
 	"a number":            `%s = 1.5`,
 	"an array of strings": `%s = ["one", "two"]`,
+	"an array of numbers": `%s = [1, 2.5]`,
 	"a table":             `[%s]`,
 }
 
