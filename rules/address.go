@@ -93,6 +93,26 @@ func (p *positions) reset(msg []byte) {
 	p.msg, p.tokens, p.scanned = msg, p.tokens[:0], len(msg)
 }
 
+// before returns the positions that end at end, where no address can go on, and perhaps
+// some near it.
+func (p *positions) before(msg []byte, end int) []token {
+	floor := end
+	if floor > 0 && msg[floor-1] == ']' {
+		floor--
+	}
+	for floor > 0 && end-floor < longestAddress && inAddress(msg[floor-1]) {
+		floor--
+	}
+	p.msg, p.tokens, p.scanned = msg, p.tokens[:0], end
+	for p.scanned > floor {
+		p.scan(floor)
+	}
+	return p.tokens
+}
+
+// inAddress says that b may stand within an address or its zone.
+func inAddress(b byte) bool { return weights[b] != 0 || letters[b] || b == '%' }
+
 // at returns the i-th position from the end, if it ends at low or behind it.
 func (p *positions) at(i, low int) (token, bool) {
 	for floor := max(0, low-longestAddress); i >= len(p.tokens) && p.scanned > floor; {

@@ -114,6 +114,7 @@ func hostile() map[string][2]string {
 		"sshd/addresses":    wrap("sshd", "Disconnecting invalid user ", fill("1.2.3.4 "), " 198.51.100.7 port 1: Change of username or service not allowed: (x,a) -> (y,b) [preauth]"),
 		"sshd/behind":       wrap("sshd", "Disconnecting invalid user x 198.51.100.7 port 1: Change of username or service not allowed: (", fill("1.2.3.4 "), ",a) -> (y,b) [preauth]"),
 		"sshd/v6 behind":    wrap("sshd", "Disconnecting invalid user x 198.51.100.7 port 1: Change of username or service not allowed: (", fill("1::2 "), ",a) -> (y,b) [preauth]"),
+		"sshd/ports behind": wrap("sshd", "Disconnecting invalid user x 198.51.100.7 port 1: Change of username or service not allowed: (", fill("1::2 port 3: "), ",a) -> (y,b) [preauth]"),
 		"asterisk/letters":  wrap("asterisk", sip, fill("a"), sipEnd),
 		"asterisk/imitate":  wrap("asterisk", sip, fill("x' failed for '192.0.2.77:5060' - Wrong password"), sipEnd),
 		"asterisk/event":    wrap("asterisk", event, fill("a"), eventEnd),

@@ -195,6 +195,10 @@ type scratch struct {
 	places, kept []place
 	addrs        [MaxCandidates]reading // of the verdict
 	key          []byte                 // what a session is called
+	// Of a long message: the ends of one form, and the positions before one of them.
+	long   bool
+	ends   []int
+	around positions
 }
 
 // reading is an address and where it stands.
@@ -213,6 +217,7 @@ type tail struct {
 // reset makes s ready for another message.
 func (s *scratch) reset(msg []byte) {
 	s.positions.reset(msg)
+	s.long = len(msg) >= longMessage
 	s.tails, s.standing = s.tails[:0], s.standing[:0]
 }
 
@@ -252,7 +257,8 @@ func (f *form) standing(s *scratch) []token {
 		}
 	}
 	low := max(0, len(msg)-f.behind)
-	for i := 0; !behind.ended(); i++ {
+	done := s.long && f.near(s, &behind, low)
+	for i := 0; !done && !behind.ended(); i++ {
 		t, ok := s.at(i, low)
 		if !ok {
 			break
@@ -268,6 +274,49 @@ func (f *form) standing(s *scratch) []token {
 	standing := s.standing[from:]
 	slices.SortFunc(standing, func(a, b token) int { return a.start - b.start })
 	return standing
+}
+
+const (
+	// longMessage is from where on addresses packed side by side cost more than to
+	// look for what stands behind the one that is meant.
+	longMessage = 512
+	// fewEnds is how many such places cost less.
+	fewEnds = 32
+)
+
+// near does what standing does, at the places from low on where what the form has behind
+// the address stands; false if they are many.
+func (f *form) near(s *scratch, behind *walk, low int) bool {
+	ends, ok := f.ends(s, low)
+	for _, end := range slices.Backward(ends) {
+		if behind.ended() {
+			break
+		}
+		for _, t := range s.around.before(s.msg, end) {
+			if t.end == end && behind.accepts(len(s.msg)-end) {
+				s.standing = append(s.standing, t)
+			}
+		}
+	}
+	return ok
+}
+
+// ends returns the places from low on where what the form has behind the address stands;
+// false if they are many, or no address need end there. They are valid until the next call.
+func (f *form) ends(s *scratch, low int) ([]int, bool) {
+	if len(f.right) < gram || inAddress(f.right[0]) {
+		return nil, false
+	}
+	s.ends = s.ends[:0]
+	for len(s.ends) < fewEnds {
+		i := bytes.Index(s.msg[low:], f.right)
+		if i < 0 {
+			return s.ends, true
+		}
+		s.ends = append(s.ends, low+i)
+		low += i + 1
+	}
+	return nil, false
 }
 
 // follows says whether text begins with what the form has right behind the address:

@@ -34,10 +34,14 @@ func checkPattern(t *testing.T, expr, msg string) {
 		return
 	}
 	var s scratch
-	s.reset([]byte(msg))
-	got := f.readings(&s)
-	if diff := cmp.Diff(referenceReadings(expr, msg), got, diffReadings); diff != "" {
-		t.Fatalf("%s on %q: readings (-want +got)\n%s", expr, msg, diff)
+	var got []reading
+	for _, long := range []bool{true, false} {
+		s.reset([]byte(msg))
+		s.long = long
+		got = f.readings(&s)
+		if diff := cmp.Diff(referenceReadings(expr, msg), got, diffReadings); diff != "" {
+			t.Fatalf("%s on %q, as if long %t: readings (-want +got)\n%s", expr, msg, long, diff)
+		}
 	}
 	if f.captures[0] == nil || !strings.Contains(expr, "(?P<account>") {
 		return
