@@ -61,6 +61,16 @@ func (e *Engine) alarmGuarded(j *Jail, p netip.Prefix, g Guard, m *rules.Match, 
 	return d
 }
 
+// alarmEvicted tells that there are more attackers than can be watched.
+func (e *Engine) alarmEvicted(w *watch, now time.Time) Decision {
+	d := Decision{
+		Action: Alarm, Prefix: w.key.prefix, At: now, Jail: w.docket.Name, Origin: "rules",
+		Reason: fmt.Sprintf("more than %d addresses and accounts attack at a time: those with the fewest attempts are forgotten, first those that anybody could have invented", e.opt.MaxKeys),
+	}
+	d.ID = id(&d)
+	return d
+}
+
 // alarmSpared tells that spoofable evidence would ban somebody whom it must not
 // touch.
 func (e *Engine) alarmSpared(ban *Decision, why string, trunk netip.Prefix, now time.Time) Decision {

@@ -43,8 +43,25 @@ func (d *docket) condemn(b *Decision) {
 	d.over[b.Prefix] = s
 }
 
-// rowCount is how many there are; the last is for that many lines and more.
+// rowCount is how many there are: one for windows that hold nothing, one for those of a
+// single spoofable line, whose sender may not exist, one for each number of lines from
+// one on, and the last for those who are to be forgotten last.
 const rowCount = 16
+
+// rank is the row of a watch.
+func (w *watch) rank() uint8 {
+	n := len(w.slots)
+	switch {
+	case n == 0:
+		return 0
+	case w.repeats || w.settled != 0 || 2*n >= w.bar(false):
+		// Who was banned before, or has used half of the attempts.
+		return rowCount - 1
+	case n == 1 && w.slots[0].doubted && w.slots[0].lines == 1:
+		return 1
+	}
+	return uint8(min(n+1, rowCount-2))
+}
 
 // row is a list of watches, the one silent longest first.
 type row struct{ first, last *watch }
@@ -78,7 +95,7 @@ func (e *Engine) watch(d *docket, k key, now time.Time) *watch {
 	w := d.watches[k]
 	if w == nil {
 		if e.watched >= e.opt.MaxKeys {
-			e.evict()
+			e.evict(now)
 		}
 		w = &watch{docket: d, key: k}
 		d.watches[k] = w
@@ -92,9 +109,9 @@ func (e *Engine) watch(d *docket, k key, now time.Time) *watch {
 	return w
 }
 
-// seat moves a watch into the row for the lines that it holds now.
+// seat moves a watch into the row for what it holds now.
 func (d *docket) seat(w *watch) {
-	if n := uint8(min(len(w.slots), rowCount-1)); n != w.row {
+	if n := w.rank(); n != w.row {
 		d.rows[w.row].remove(w)
 		w.row = n
 		d.rows[n].push(w)
@@ -121,9 +138,10 @@ func (e *Engine) drop(w *watch) {
 	e.watched--
 }
 
-// evict forgets the window with the fewest lines, and of several the one silent
-// longest: a flood of addresses pushes out itself.
-func (e *Engine) evict() {
+// evict forgets a window of the first row that has one, and of several the one silent
+// longest: a flood of addresses pushes out itself, and first of all a flood of packets
+// with invented senders.
+func (e *Engine) evict(now time.Time) {
 	for n := range rowCount {
 		var oldest *watch
 		for _, d := range e.dockets {
@@ -134,6 +152,9 @@ func (e *Engine) evict() {
 		if oldest != nil {
 			e.drop(oldest)
 			e.stats.Evicted++
+			if e.ring(bell{name: "evicted"}, now) {
+				e.notices = append(e.notices, e.alarmEvicted(oldest, now))
+			}
 			return
 		}
 	}

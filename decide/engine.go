@@ -35,6 +35,7 @@ type Engine struct {
 	budgets map[budgetKey]budget
 	held    map[heldKey]hold
 	leaks   map[netip.Prefix]int // by banned prefix
+	notices []Decision           // alarms that no match asked for, for Observe to hand out
 
 	stats Stats
 }
@@ -163,6 +164,9 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 			out = append(out, e.success(d.watches[k], peer, m, now)...)
 		case rules.Ignore, rules.Info:
 		}
+	}
+	if len(e.notices) > 0 {
+		out, e.notices = append(out, e.notices...), nil
 	}
 	return out
 }
