@@ -131,6 +131,12 @@ func (e *Engine) hold(w *watch, d Decision, why string, now time.Time) []Decisio
 	return []Decision{alarm}
 }
 
+// waits says that a ban is held which evidence of a class makes no better.
+func (e *Engine) waits(k heldKey, spoofable bool) bool {
+	h, there := e.held[k]
+	return there && (spoofable || !h.Spoofable)
+}
+
 // dropHeld makes room among what is held: for many, because finding the last takes
 // sorting all.
 func (e *Engine) dropHeld() {

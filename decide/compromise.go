@@ -14,8 +14,8 @@ const (
 	suspectAttempts = 3
 	// guessedFor is how long the guesses on an account are remembered.
 	guessedFor = time.Hour
-	// maxGuessed bounds the accounts of which guesses are remembered: their names
-	// are whatever attackers send.
+	// maxGuessed bounds the accounts that nobody opened of which guesses are
+	// remembered: their names are whatever attackers send.
 	maxGuessed = 10_000
 )
 
@@ -32,11 +32,8 @@ func (e *Engine) suspect(peer netip.Addr, m *rules.Match) {
 		return
 	}
 	g, ok := e.guessed[account]
-	if !ok && len(e.guessed) >= maxGuessed {
-		e.forgetGuesses(m.Time)
-		if len(e.guessed) >= maxGuessed {
-			return // a flood of names: none of them is an account that is guessed
-		}
+	if !ok && len(e.guessed) >= maxGuessed && len(e.known.nets[account]) == 0 {
+		return // a flood of names: it crowds out no account that somebody opened
 	}
 	if at := m.Time.UnixNano(); at-g.last > int64(guessedFor) {
 		g = guesses{last: at, n: m.Count}

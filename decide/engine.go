@@ -224,6 +224,9 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 	}
 	e.stats.Counted++
 	e.touch(w)
+	if e.waits(heldKey{e.key(peer), d.Name}, doubted) {
+		return nil // whoever floods while a ban waits must not be judged at each line
+	}
 	c, ok := w.full()
 	if !ok {
 		return nil

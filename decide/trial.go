@@ -26,6 +26,9 @@ func (e *Engine) sentence(w *watch, c charge, m *rules.Match, now time.Time) []D
 	var out []Decision
 	var last *Decision
 	for _, p := range w.accused(c.spoofable) {
+		if e.waits(heldKey{p, w.docket.Name}, c.spoofable) {
+			continue
+		}
 		d, more := e.judge(w, c, p, m, now)
 		if !d.held {
 			last = &d.Decision
@@ -64,6 +67,9 @@ func (e *Engine) close(w *watch, c charge, d *Decision, now time.Time) {
 func (e *Engine) served(w *watch, m *rules.Match) bool {
 	before, settled, doubted := len(w.slots), w.settled, w.doubted
 	for _, p := range w.accused(true) {
+		if e.waits(heldKey{p, w.docket.Name}, true) {
+			continue // its ban is none yet
+		}
 		d := Decision{Prefix: p, Jail: w.docket.Name, At: m.Time}
 		proven, doubted := servedUntil(e.strikes(&d, w.docket.FindTime), &d)
 		late := w.docket.over[p]

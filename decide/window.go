@@ -109,7 +109,29 @@ func (w *watch) add(m *rules.Match, peer unique.Handle[netip.Prefix], floor int6
 	if w.slots = slices.Insert(w.slots, i, added); w.docket.Distinct > 1 && m.Event == rules.Failure {
 		w.trim(added)
 	}
+	if len(w.slots) > w.most(m.Rule.PerAttempt) {
+		w.thin(added)
+	}
 	return true
+}
+
+// most is how many slots a window has use for: several times what completes it,
+// as several witnesses and origins may tell of the same. Only a window whose ban is
+// held, or one of friends, comes to have more.
+func (w *watch) most(perAttempt int) int {
+	j := &w.docket.Jail
+	return 256 + 8*max(1, j.Distinct)*(w.bar(true)+j.MaxChallenges)*max(1, perAttempt)
+}
+
+// thin drops the oldest slot of the peer and the kind of one that was added, or the oldest of
+// all: who is loud pushes out itself.
+func (w *watch) thin(added slot) {
+	alike := func(s slot) bool { return s.peer == added.peer && s.known == added.known && s.doubted == added.doubted }
+	i := max(0, slices.IndexFunc(w.slots, alike))
+	if w.slots[i].at == added.at {
+		i = 0
+	}
+	w.slots = slices.Delete(w.slots, i, i+1)
 }
 
 // trim drops the oldest line of which the window holds enough without it: where
@@ -293,14 +315,14 @@ func (w *watch) tell(slots []slot, q which) (n, peers, accounts int) {
 		}
 		told = append(told, *s)
 	}
-	for len(told) > 0 {
-		first := told[0].peer
-		own := slices.DeleteFunc(slices.Clone(told), func(s slot) bool { return s.peer != first })
-		told = slices.DeleteFunc(told, func(s slot) bool { return s.peer == first })
-		n += attempts(sums(own))
-		peers++
+	of := map[unique.Handle[netip.Prefix]][]slot{}
+	for _, s := range told {
+		of[s.peer] = append(of[s.peer], s)
 	}
-	return n, peers, accounts
+	for _, own := range of {
+		n += attempts(sums(own))
+	}
+	return n, len(of), accounts
 }
 
 // Sum is what one witness says through one origin of the attempts on one
