@@ -111,7 +111,7 @@ func escalation(t *table) decide.Escalation {
 	t.count("forever_after", 1, &e.ForeverAfter)
 	t.numbers("multipliers", func(path string, n float64) {
 		if !(n > 0 && n <= math.MaxFloat32) {
-			t.fail(path, "1 is ban_time itself", "must be more than 0; it is %v", n)
+			t.fail(path, "1 is ban_time itself", "must be more than 0, and less than 10^38; it is %v", n)
 			return
 		}
 		e.Multipliers = append(e.Multipliers, n)

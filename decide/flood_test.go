@@ -57,3 +57,16 @@ func TestGuessedAmongInvented(t *testing.T) {
 		t.Errorf("guesses on %d accounts are remembered", len(e.guessed))
 	}
 }
+
+// Whoever logs in with one account from very many addresses makes nobody else a stranger.
+func TestOneAccountCrowdsOutNobody(t *testing.T) {
+	a := newAcquaintance()
+	a.keep = time.Hour
+	a.meet(prefix("192.0.2.1/32"), "alice", 1)
+	for i := range maxKnown + 10 {
+		a.meet(prefix(fmt.Sprintf("10.%d.%d.%d/32", i>>16, i>>8&255, i&255)), "mallory", int64(2+i))
+	}
+	if a.pairs > maxKnown || !a.knows(prefix("192.0.2.1/32"), "alice", 2) {
+		t.Errorf("%d pairs are known, or alice is not", a.pairs)
+	}
+}

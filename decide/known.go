@@ -93,7 +93,9 @@ func (a *acquaintance) forget(p netip.Prefix, account string) {
 	a.touched[pair{p, account}] = true
 }
 
-// forgetOldest makes room.
+// forgetOldest makes room: the oldest tenth of the account with the most pairs goes if it has
+// more than half of all, so that whoever has one account and many addresses pushes
+// out nobody else, and otherwise the oldest tenth of all.
 func (a *acquaintance) forgetOldest() {
 	type met struct {
 		pair
@@ -103,6 +105,16 @@ func (a *acquaintance) forgetOldest() {
 	for p, accounts := range a.homes {
 		for account, at := range accounts {
 			all = append(all, met{pair{p, account}, at})
+		}
+	}
+	accounts := map[string]int{}
+	for _, m := range all {
+		accounts[m.account]++
+	}
+	for account, n := range accounts {
+		if n > len(all)/2 {
+			all = slices.DeleteFunc(all, func(m met) bool { return m.account != account })
+			break
 		}
 	}
 	slices.SortFunc(all, func(a, b met) int { return cmp.Compare(a.at, b.at) })
