@@ -50,12 +50,12 @@ func (e *Engine) alarmAmbiguous(m *rules.Match, now time.Time) []Decision {
 }
 
 // alarmGuarded tells that a guard stopped a ban.
-func (e *Engine) alarmGuarded(j *Jail, p netip.Prefix, g Guard, m *rules.Match, now time.Time) Decision {
+func (e *Engine) alarmGuarded(ban *Decision, g Guard, now time.Time) Decision {
 	d := Decision{
-		Action: Alarm, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Evidence: []string{m.Line},
-		Reason: fmt.Sprintf("%s would be banned, but %s guards it (%s)", p, g.Prefix, g.Why),
+		Action: Alarm, Prefix: ban.Prefix, At: ban.At, Jail: ban.Jail, Rule: ban.Rule, Origin: "rules", Evidence: ban.Evidence[max(0, len(ban.Evidence)-1):],
+		Reason: fmt.Sprintf("%s would be banned, but %s guards it (%s)", ban.Prefix, g.Prefix, g.Why),
 	}
-	if e.ring(bell{j.Name, g.Prefix}, now) {
+	if e.ring(bell{ban.Jail, g.Prefix}, now) {
 		d.ID = id(&d)
 	}
 	return d

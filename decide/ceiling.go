@@ -213,7 +213,11 @@ func (e *Engine) letThrough(h hold, now time.Time) []Decision {
 	}
 	h.docket.condemn(&h.Decision)
 	e.stand(h.Decision)
-	return []Decision{h.Decision}
+	out := []Decision{h.Decision}
+	if !h.Spoofable {
+		out = append(out, e.promote(&h.docket.Jail, h.Decision, now, now)...)
+	}
+	return out
 }
 
 // ReleaseHeld lets through, or drops, the bans that are held on what p covers,

@@ -113,3 +113,39 @@ func TestCeilingOfSpace(t *testing.T) {
 		t.Errorf("%d bans of a /10 and %d held; a /8 holds four", bans, len(e.Held()))
 	}
 }
+
+// What was held counts for its neighbours when it is let through.
+func TestHeldBansPromote(t *testing.T) {
+	opt := DefaultOptions()
+	j := DefaultJail("sshd", "sshd")
+	j.BanTime, j.PromoteAfter = time.Hour, 2
+	opt.Jails, opt.Ceiling = []Jail{j}, Ceiling{Proven: 1}
+	e, err := New(opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attack(e, "2001:db8:0:101::1", epoch, 5)
+	attack(e, "2001:db8:0:102::1", epoch, 5)
+	if n := e.Waiting(); n != 1 {
+		t.Fatalf("%d bans wait, want 1", n)
+	}
+	var got []string
+	for i := range 4 {
+		for _, d := range e.Release(epoch.Add(time.Duration(2*i+2) * time.Minute)) {
+			got = append(got, d.Prefix.String())
+		}
+	}
+	// The budget of a minute is taken by the /64 itself: the /56 has to wait for
+	// the next that comes.
+	if len(got) == 0 || got[0] != "2001:db8:0:102::/64" {
+		t.Fatalf("let through %v", got)
+	}
+	opt.Ceiling.Proven = 10
+	if err := e.Reconfigure(opt); err != nil {
+		t.Fatal(err)
+	}
+	at := epoch.Add(20 * time.Minute)
+	if got := attack(e, "2001:db8:0:103::1", at, 5); len(got) != 2 || got[1].Prefix != prefix("2001:db8:0:100::/56") {
+		t.Errorf("the next decided %+v, want the /56 too", got)
+	}
+}

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"bailiff/rules"
 )
 
 // steps are the networks that are banned as a whole when enough of what the one
@@ -18,8 +16,9 @@ var (
 )
 
 // promote bans the network of a ban when enough of its like stand in it, and goes
-// on from there.
-func (e *Engine) promote(j *Jail, ban Decision, m *rules.Match, now time.Time) []Decision {
+// on from there. At is when that came to be: the time of the match, or of the clock where
+// the ban was held.
+func (e *Engine) promote(j *Jail, ban Decision, at, now time.Time) []Decision {
 	var out []Decision
 	steps := steps6
 	if ban.Prefix.Addr().Is4() {
@@ -37,7 +36,7 @@ func (e *Engine) promote(j *Jail, ban Decision, m *rules.Match, now time.Time) [
 			return out
 		}
 		d := Decision{
-			Action: Ban, Prefix: network, At: ban.At, Jail: j.Name, Rule: ban.Rule, Origin: "rules", Attempts: ban.Attempts,
+			Action: Ban, Prefix: network, At: at, Jail: j.Name, Rule: ban.Rule, Origin: "rules", Attempts: ban.Attempts,
 			Ports: j.Ports, Verdict: j.Verdict, Simulated: j.Simulate, Evidence: ban.Evidence,
 			Reason: fmt.Sprintf("%d of its /%d are banned", n, bits),
 		}
@@ -50,7 +49,7 @@ func (e *Engine) promote(j *Jail, ban Decision, m *rules.Match, now time.Time) [
 		}
 		if g, ok := e.guards.over(network); ok {
 			e.stats.Guarded++
-			if d = e.alarmGuarded(j, network, g, m, now); d.ID != "" {
+			if d = e.alarmGuarded(&d, g, now); d.ID != "" {
 				out = append(out, d)
 			}
 			return out
@@ -60,6 +59,9 @@ func (e *Engine) promote(j *Jail, ban Decision, m *rules.Match, now time.Time) [
 		d.Until = until(d.At, e.opt.Escalation.length(j.BanTime, earlier, d.ID))
 		if d.Spent = !d.Until.IsZero() && !d.Until.After(now); d.Spent {
 			return out
+		}
+		if e.room(&d, now) != "" {
+			return out // those that stand have to do
 		}
 		e.stand(d)
 		out = append(out, d)

@@ -104,13 +104,13 @@ type finding struct {
 // network that it is in.
 func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now time.Time) (finding, []Decision) {
 	j := &w.docket.Jail
-	if g, ok := e.guards.over(p); ok {
-		e.stats.Guarded++
-		return finding{Decision: e.alarmGuarded(j, p, g, m, now)}, nil
-	}
 	d := Decision{
 		Action: Ban, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Attempts: c.attempts, Reason: c.reason,
 		Ports: j.Ports, Verdict: j.Verdict, Spoofable: c.spoofable, Simulated: j.Simulate, Evidence: slices.Clone(w.evidence),
+	}
+	if g, ok := e.guards.over(p); ok {
+		e.stats.Guarded++
+		return finding{Decision: e.alarmGuarded(&d, g, now)}, nil
 	}
 	d.ID = id(&d)
 	earlier := e.opt.Escalation.earlier(e.strikes(&d, j.FindTime), &d)
@@ -139,7 +139,7 @@ func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now t
 	if d.Spoofable || d.Spent {
 		return finding{Decision: d}, nil
 	}
-	return finding{Decision: d}, e.promote(j, d, m, now)
+	return finding{Decision: d}, e.promote(j, d, d.At, now)
 }
 
 // services are those that the window's slots speak of.
