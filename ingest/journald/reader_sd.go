@@ -30,6 +30,9 @@ const (
 	maxBad = 100
 	// maxCut bounds the streams remembered for the rest of a split line.
 	maxCut = 1024
+	// maxBack is how many entries before the first one a reader looks at for
+	// such lines.
+	maxBack = 256
 )
 
 // tail follows the journal on one thread.
@@ -142,6 +145,12 @@ func (t *tail) start(q query) (found bool, err error) {
 		at, err := parsePosition(q.cursor)
 		if err == nil {
 			t.at, t.cursor = at, q.cursor
+			if found, err = t.resume(); err != nil || t.stranded {
+				return found, err
+			}
+			if err := t.lookBack(); err != nil {
+				return false, err
+			}
 			return t.resume()
 		}
 	}
@@ -289,7 +298,7 @@ func (t *tail) fields(cursor string) error {
 	if len(r.message) > ingest.MaxMessage {
 		r.truncated = true
 	}
-	r.continued, err = t.continued(r.truncated)
+	r.continued, err = t.continued()
 	r.message = r.message[:min(len(r.message), ingest.MaxMessage)]
 	if err == nil {
 		err = t.values()
@@ -325,30 +334,57 @@ func (t *tail) values() error {
 	return nil
 }
 
-// continued reports whether the entry is the rest of a line that was longer
-// than journald's LineMax (48 KiB unless configured): _LINE_BREAK marks the
-// part before (systemd.journal-fields(7)), and both are of one stream.
-func (t *tail) continued(long bool) (bool, error) {
-	if !long && len(t.cut) == 0 {
-		return false, nil
-	}
+// stream reads what journald says of the stream that the entry came by, "" if it
+// came otherwise, and whether journald ended the message before the line did
+// (systemd.journal-fields(7), _LINE_BREAK=): because it grew longer than LineMax, at
+// a NUL, or because another process wrote on.
+func (t *tail) stream() (id string, broken bool, err error) {
 	stream, err := t.field("_STREAM_ID")
 	if err != nil || stream == nil {
-		return false, err
-	}
-	rest := t.cut[string(stream)]
-	delete(t.cut, string(stream))
-	if !long {
-		return rest, nil
+		return "", false, err
 	}
 	why, err := t.field("_LINE_BREAK")
-	if string(why) == "line-max" {
+	return string(stream), why != nil && string(why) != "eof", err
+}
+
+// continued reports whether the entry is the rest of a line that journald split, which
+// begins wherever its writer liked, and marks one that another follows as cut.
+func (t *tail) continued() (bool, error) {
+	id, broken, err := t.stream()
+	if err != nil || id == "" {
+		return false, err
+	}
+	rest := t.cut[id]
+	delete(t.cut, id)
+	if broken {
+		t.rec.truncated = true
 		if len(t.cut) >= maxCut {
 			clear(t.cut)
 		}
-		t.cut[string(stream)] = true
+		t.cut[id] = true
 	}
-	return rest, err
+	return rest, nil
+}
+
+// lookBack learns from the entries before the one that the journal stands on which
+// lines it is in the middle of, for a reader that starts there. Go to t.at afterwards.
+func (t *tail) lookBack() error {
+	last := map[string]bool{}
+	for range maxBack {
+		id, broken, err := t.stream()
+		if err != nil {
+			return nil // removed meanwhile, and so are those before it
+		}
+		if _, later := last[id]; !later && id != "" {
+			if last[id] = broken; broken {
+				t.cut[id] = true
+			}
+		}
+		if n, err := t.j.Previous(); err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 // field returns the value of a field as a copy, nil if the entry has none.

@@ -4,7 +4,6 @@ package journald_test
 
 import (
 	"fmt"
-	"net"
 	"os/exec"
 	"slices"
 	"strings"
@@ -132,38 +131,6 @@ func TestMessageEndsAtNUL(t *testing.T) {
 			if l.Truncated != strings.HasPrefix(l.Message, "refused") {
 				t.Errorf("%q: truncated %v", l.Message, l.Truncated)
 			}
-		}
-	})
-}
-
-// A line that journald split is handed out once, cut; its rest, which begins
-// wherever the writer liked, is not.
-func TestSplitLine(t *testing.T) {
-	bothWays(t, func(t *testing.T, opts journald.Options) {
-		journaltest.Start(t)
-		opts.Since = time.Hour
-		r := read(t, opts, nil)
-		conn, err := net.Dial("unix", "/run/systemd/journal/stdout")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		// The header of sd_journal_stream_fd: identifier, unit, priority and
-		// four switches.
-		long := strings.Repeat("x", 48<<10) + "Failed password for root from 192.0.2.1 port 22"
-		fmt.Fprintf(conn, "test\n\n6\n0\n0\n0\n0\nbefore\n%s\nafter\n", long)
-		var got []string
-		for _, l := range r.until("after") {
-			if l.Truncated != (len(l.Message) == ingest.MaxMessage) {
-				t.Errorf("message of %d bytes, truncated %v", len(l.Message), l.Truncated)
-			}
-			got = append(got, l.Message)
-		}
-		if diff := cmp.Diff([]string{"before", long[:ingest.MaxMessage], "after"}, got); diff != "" {
-			t.Error(diff)
-		}
-		if n := r.count("refused"); n != 1 {
-			t.Errorf("refused %d, want 1", n)
 		}
 	})
 }

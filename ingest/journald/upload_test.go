@@ -124,9 +124,11 @@ func configure(t *testing.T, name string, replace ...string) {
 		t.Fatal(err)
 	}
 	text := strings.NewReplacer(replace...).Replace(block(t, name))
-	if err := os.WriteFile(filepath.Join(dir, "test.conf"), []byte(text), 0o644); err != nil {
+	file := filepath.Join(dir, "test.conf")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Remove(file) }) // else other runs of journal-remote read it
 }
 
 // daemon runs a program until it is killed.
