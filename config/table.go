@@ -56,13 +56,35 @@ func (t *table) has(name string) bool {
 	return ok
 }
 
+// foreign says what takes the place of keys that people bring from elsewhere and that
+// are not near any of ours: those of fail2ban's jail.conf(5), and of other blockers.
+var foreign = map[string]string{
+	"action":       `what is done to packets is verdict = "drop" or "reject"`,
+	"backend":      "the sources are [source.journald], [[source.file]] and [[source.syslog]]",
+	"logpath":      `the files are paths of a [[source.file]]`,
+	"journalmatch": "the pack says whose entries it believes; [pack.NAME] unit = [...] changes that",
+	"filter":       `what is matched is packs = ["NAME"]; bailiff rules lists them`,
+	"failregex":    "patterns are in rule packs, in rules_dir; see docs/writing-packs.md",
+	"ignoreregex":  "patterns are in rule packs, in rules_dir; see docs/writing-packs.md",
+	"ignoreip":     "whom no jail bans is never_ban, a key at the top of the file",
+	"ignoreself":   "the machine's own addresses are never banned",
+	"whitelist":    "whom no jail bans is never_ban, a key at the top of the file",
+	"allowlist":    "whom no jail bans is never_ban, a key at the top of the file",
+	"port":         `write it like ports = ["tcp/22"]`,
+	"protocol":     `it is part of ports, like ["tcp/22"]`,
+	"banaction":    "bans are always enforced with nftables",
+	"dbpurgeage":   "it is forget_after in [escalation]",
+}
+
 func (t *table) done() {
 	for _, name := range slices.Sorted(maps.Keys(t.values)) {
 		if slices.Contains(t.known, name) {
 			continue
 		}
 		hint := "the keys are: " + strings.Join(t.known, ", ")
-		if n := tomlkeys.Nearest(name, t.known); n != "" {
+		if ours, ok := foreign[name]; ok {
+			hint = ours
+		} else if n := tomlkeys.Nearest(name, t.known); n != "" {
 			hint = fmt.Sprintf("did you mean %q?", n)
 		}
 		t.fail(t.key(name), hint, "unknown key")

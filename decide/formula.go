@@ -45,6 +45,9 @@ func CompileFormula(text string) (*Formula, error) {
 			return nil, fmt.Errorf("for count = %d: %w", n, err)
 		case !(seconds > 0):
 			return nil, fmt.Errorf("for ban_time = 600 and count = %d it is %v seconds", n, seconds)
+		case n == 0 && math.IsInf(seconds, 1):
+			// Later ones may grow beyond all numbers: max cuts them.
+			return nil, errors.New("for ban_time = 600 and count = 0 it has no end; ban_time = \"forever\" says so")
 		}
 	}
 	return f, nil
