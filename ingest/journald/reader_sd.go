@@ -334,17 +334,30 @@ func (t *tail) values() error {
 	return nil
 }
 
-// stream reads what journald says of the stream that the entry came by, "" if it
-// came otherwise, and whether journald ended the message before the line did
-// (systemd.journal-fields(7), _LINE_BREAK=): because it grew longer than LineMax, at
-// a NUL, or because another process wrote on.
+// stream names the stream of lines that the entry is of, "" if it is of none, and says
+// whether the message ended before the line did: journald ends one that grows longer
+// than LineMax, at a NUL, or because another process writes on (systemd.journal-fields(7),
+// _LINE_BREAK=); Docker and conmon hand on the output of a container in
+// pieces (moby, daemon/logger/journald/journald.go; conmon, src/ctr_logging.c).
 func (t *tail) stream() (id string, broken bool, err error) {
 	stream, err := t.field("_STREAM_ID")
-	if err != nil || stream == nil {
+	if err != nil {
 		return "", false, err
 	}
-	why, err := t.field("_LINE_BREAK")
-	return string(stream), why != nil && string(why) != "eof", err
+	if stream != nil {
+		why, err := t.field("_LINE_BREAK")
+		return string(stream), why != nil && string(why) != "eof", err
+	}
+	container, err := t.field("CONTAINER_ID_FULL")
+	if err != nil || container == nil {
+		return "", false, err
+	}
+	more, err := t.field("CONTAINER_PARTIAL_MESSAGE")
+	if err != nil {
+		return "", false, err
+	}
+	channel, err := t.field("PRIORITY") // of its output, or of its errors
+	return string(container) + " " + string(channel), string(more) == "true", err
 }
 
 // continued reports whether the entry is the rest of a line that journald split, which

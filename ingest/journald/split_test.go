@@ -90,6 +90,36 @@ func TestSplitLine(t *testing.T) {
 	}
 }
 
+// So it is with what a container prints, which Docker hands to journald in pieces; what
+// it prints on the other channel in between is its own.
+func TestSplitContainer(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts journald.Options) {
+		journaltest.Start(t)
+		opts.Since = time.Hour
+		r := read(t, opts, nil)
+		entry := func(message, priority, more string) {
+			t.Helper()
+			cmd := exec.Command("logger", "--journald")
+			cmd.Stdin = strings.NewReader("SYSLOG_IDENTIFIER=test\nCONTAINER_ID_FULL=c0ffee\nMESSAGE=" + message + "\nPRIORITY=" + priority + "\n" + more)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		entry("refused x", "6", "CONTAINER_PARTIAL_MESSAGE=true\n")
+		entry("beside", "3", "")
+		entry("Failed password for root from 192.0.2.1 port 22", "6", "CONTAINER_PARTIAL_MESSAGE=true\n")
+		entry("Failed password for root from 192.0.2.1 port 22", "6", "")
+		entry("after", "6", "")
+		got := r.until("after")
+		if diff := cmp.Diff([]string{"refused x", "beside", "after"}, messages(got)); diff != "" {
+			t.Error(diff)
+		}
+		if !got[0].Truncated || got[1].Truncated || r.count("refused") != 2 {
+			t.Errorf("%+v, counts %v", got, r.src.Counts())
+		}
+	})
+}
+
 // stream connects to journald as a service's standard output: identifier, unit,
 // priority and four switches are the header of sd_journal_stream_fd(3).
 func stream(t *testing.T) *net.UnixConn {
