@@ -18,8 +18,8 @@ type Origin struct {
 	From []netip.Prefix
 	// Certificates are the names in its TLS client certificate.
 	Certificates []string
-	// Hosts are the names of machines whose journals were collected. Whoever
-	// may upload a journal may claim any.
+	// Hosts are the names of collected journals: what the receiver calls the
+	// machine that uploaded one.
 	Hosts []string
 	// Trust takes the place of what the transport earns; nil leaves that.
 	Trust *Trust
@@ -100,12 +100,20 @@ func (t *Origins) Certificate(names []string) *Origin {
 	return nil
 }
 
-// Host returns the origin of a machine whose journal was collected.
-func (t *Origins) Host(name []byte) *Origin {
+// Uploader returns the origin of a machine whose journal was collected, by the name that
+// the receiver gave it or by its address.
+func (t *Origins) Uploader(name string) *Origin {
 	if t == nil {
 		return nil
 	}
-	return t.hosts[string(name)]
+	if o := t.hosts[name]; o != nil {
+		return o
+	}
+	a, err := netip.ParseAddr(name)
+	if err != nil {
+		return nil
+	}
+	return t.Addr(a.Unmap())
 }
 
 // maxSigns bounds how many senders Signs remembers.

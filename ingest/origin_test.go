@@ -29,11 +29,11 @@ func TestOrigins(t *testing.T) {
 	if o := origins.Certificate([]string{"x", "pbx.example.com"}); o == nil || o.Name != "pbx" {
 		t.Errorf("certificate: %+v", o)
 	}
-	if o := origins.Host([]byte("db1")); o == nil || o.Name != "host" {
+	if o := origins.Uploader("db1"); o == nil || o.Name != "host" {
 		t.Errorf("host: %+v", o)
 	}
 	var none *Origins
-	if none.Addr(netip.MustParseAddr("192.0.2.7")) != nil || none.Host(nil) != nil || none.Certificate(nil) != nil {
+	if none.Addr(netip.MustParseAddr("192.0.2.7")) != nil || none.Uploader("") != nil || none.Certificate(nil) != nil {
 		t.Error("no origins name somebody")
 	}
 	if got := NewSigns(nil, TrustHigh, &low).Of(netip.MustParseAddr("192.0.2.7")); got != (Sign{"192.0.2.7", TrustLow, nil}) {

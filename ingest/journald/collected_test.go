@@ -25,7 +25,8 @@ const remote = "/lib/systemd/systemd-journal-remote"
 type host struct {
 	t    *testing.T
 	dir  string
-	name string
+	name string // that the receiver gives it
+	says string // what it says of itself
 	boot string
 	mono int
 }
@@ -38,7 +39,7 @@ func newHost(t *testing.T, dir, name string, number int) *host {
 		}
 		t.Skip("systemd-journal-remote is not installed: ", err)
 	}
-	return &host{t: t, dir: dir, name: name, boot: fmt.Sprintf("%032x", number)}
+	return &host{t: t, dir: dir, name: name, says: name, boot: fmt.Sprintf("%032x", number)}
 }
 
 // file is where journal-remote puts the host's journal.
@@ -52,7 +53,7 @@ func (h *host) upload(at time.Time, messages ...string) {
 	for i, m := range messages {
 		h.mono++
 		fmt.Fprintf(&export, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%s\n_HOSTNAME=%s\n_SYSTEMD_UNIT=ssh.service\n_UID=0\nSYSLOG_IDENTIFIER=test\nMESSAGE=%s\n\n",
-			at.Add(time.Duration(i)*time.Millisecond).UnixMicro(), h.mono, h.boot, h.name, m)
+			at.Add(time.Duration(i)*time.Millisecond).UnixMicro(), h.mono, h.boot, h.says, m)
 	}
 	cmd := exec.Command(remote, "--output="+h.file(), "-")
 	cmd.Stdin = &export
@@ -75,6 +76,7 @@ func TestCollectedLate(t *testing.T) {
 			dir := t.TempDir()
 			now := time.Now()
 			ahead, behind := newHost(t, dir, "ahead", 1), newHost(t, dir, "behind", 2)
+			behind.says = "ahead" // which nobody has to believe
 			ahead.upload(now, "ahead 0")
 			origins := map[string]bool{}
 			r := read(t, collected(child, dir), func(e *ingest.Entry) {

@@ -33,6 +33,14 @@ func shelfName(file string) (name string, ok bool) {
 	return name, true
 }
 
+// uploader is the machine that uploaded a shelf: journal-remote names the file of each
+// by its address, by the name that DNS has for that, or by its certificate
+// (--split-mode=host; journal-remote.c, open_output). A directory of one journald, copied
+// by other means, has its own name.
+func uploader(shelf string) string {
+	return strings.TrimPrefix(filepath.Base(shelf), "remote-")
+}
+
 // shelfFiles are the files of a shelf, by their path, and which file each is.
 type shelfFiles map[string]os.FileInfo
 

@@ -27,10 +27,13 @@ type Source struct {
 	places  places       // what it is made of, in collected journals
 	entry   ingest.Entry // reused for every call of the handler
 	signs   *ingest.Signs
-	host    []byte      // whose sign it is, in collected journals:
-	origin  ingest.Sign // the one of the last entry
-	row     *sender.Sender
-	senders *sender.Table // the machines of collected journals
+	// In collected journals: the one of the last entry, who uploaded it, and the sign
+	// of that machine.
+	journal  []byte
+	uploader string
+	origin   ingest.Sign
+	row      *sender.Sender
+	senders  *sender.Table // the machines of collected journals
 
 	lines                     ingest.Ledger
 	page                      *ingest.Page // written by Run alone
@@ -201,7 +204,7 @@ func (s *Source) record(r *record) error {
 	if s.fields.values = r.values; s.fields.some() {
 		s.entry.Fields = &s.fields
 	}
-	s.sign()
+	s.sign(r.journal)
 	s.entry.SetMessage(r.message)
 	s.entry.Length = max(s.entry.Length, r.length)
 	s.page.Entry(&s.entry)
@@ -212,18 +215,20 @@ func (s *Source) record(r *record) error {
 	return nil
 }
 
-// sign says whose entry it is and how far that is known. In collected journals that is
-// the machine's own word.
-func (s *Source) sign() {
-	if s.opts.Dir != "" && (s.origin.Origin == "" || string(s.host) != string(s.entry.Host)) {
-		s.host = append(s.host[:0], s.entry.Host...)
-		s.origin = s.signs.Named(s.opts.Origins.Host(s.host), string(s.host))
+// sign says whose entry it is and how far that is known. Among collected journals it is
+// whoever uploaded the one that the entry is in: the host in the entry is what that
+// machine says of itself.
+func (s *Source) sign(journal []byte) {
+	if s.opts.Dir != "" && (s.origin.Origin == "" || string(s.journal) != string(journal)) {
+		s.journal = append(s.journal[:0], journal...)
+		s.uploader = uploader(string(journal))
+		s.origin = s.signs.Named(s.opts.Origins.Uploader(s.uploader), s.uploader)
 		s.row = nil
 	}
 	s.entry.Origin, s.entry.Trust = s.origin.Origin, s.origin.Trust
 	for heard := s.opts.Dir == ""; !heard; {
 		if s.row == nil {
-			s.row = s.senders.Of(sender.Key{Name: string(s.host)}, s.origin, s.entry.Received)
+			s.row = s.senders.Of(sender.Key{Name: s.uploader}, s.origin, s.entry.Received)
 		}
 		line := sender.Line{Received: s.entry.Received, Dialect: s.entry.Dialect}
 		if _, heard = s.row.Heard(&line); !heard {

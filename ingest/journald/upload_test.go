@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -186,7 +187,7 @@ func TestJournalUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Origins[0].Hosts = []string{host}
+	c.Origins[0].From = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	opts := c.Journald[1].Options()
 	if opts.Origins, err = ingest.NewOrigins(c.Origins...); err != nil {
 		t.Fatal(err)
