@@ -116,6 +116,7 @@ func (e *Engine) hold(w *watch, d Decision, why string, now time.Time) []Decisio
 		return nil
 	}
 	e.stats.Held++
+	e.scoreOf(d.Jail, d.Rule).Held++
 	if len(e.held) >= maxHeld {
 		e.dropHeld()
 	}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"bailiff/rules"
 )
 
 // docket is one jail and the addresses that it watches. Its rows order them by
@@ -19,7 +21,8 @@ type docket struct {
 	over    map[netip.Prefix]sentenced
 	aired   int64 // when what is old of it was last thrown out
 	rows    [rowCount]row
-	unheard uint64 // matches of senders that the jail does not count
+	unheard map[string]uint64      // matches of senders that the jail does not count, by source
+	scores  map[*rules.Rule]*Score // those of the engine, since Scores
 }
 
 // sentenced is until when the last bans of a peer last: one on proven evidence, and
@@ -64,9 +67,13 @@ func (w *watch) rank() uint8 {
 }
 
 // row is a list of watches, the one silent longest first.
-type row struct{ first, last *watch }
+type row struct {
+	first, last *watch
+	n           int
+}
 
 func (r *row) push(w *watch) {
+	r.n++
 	w.before, w.next = r.last, nil
 	if r.last != nil {
 		r.last.next = w
@@ -77,6 +84,7 @@ func (r *row) push(w *watch) {
 }
 
 func (r *row) remove(w *watch) {
+	r.n--
 	if w.before != nil {
 		w.before.next = w.next
 	} else {

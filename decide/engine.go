@@ -36,6 +36,7 @@ type Engine struct {
 	held    map[heldKey]hold
 	leaks   map[netip.Prefix]int // by banned prefix
 	notices []Decision           // alarms that no match asked for, for Observe to hand out
+	scores  map[scoreKey]*Score  // since Scores
 
 	stats Stats
 }
@@ -67,7 +68,7 @@ type Stats struct {
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}}
+	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}, scores: map[scoreKey]*Score{}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (e *Engine) Reconfigure(opt Options) error {
 	old := e.dockets
 	e.opt, e.dockets, e.packs = opt, nil, map[string][]*docket{}
 	for _, j := range opt.Jails {
-		d := &docket{watches: map[key]*watch{}, over: map[netip.Prefix]sentenced{}}
+		d := &docket{watches: map[key]*watch{}, over: map[netip.Prefix]sentenced{}, scores: map[*rules.Rule]*Score{}, unheard: map[string]uint64{}}
 		if i := slices.IndexFunc(old, func(d *docket) bool { return d.Name == j.Name }); i >= 0 {
 			d = old[i]
 			old = slices.Delete(old, i, i+1)
@@ -146,7 +147,7 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 	for _, d := range e.packs[m.Rule.Pack] {
 		e.stats.Observed++
 		if !d.hears(m) {
-			d.unheard++
+			d.unheard[m.Source]++
 			continue
 		}
 		k, ok := e.keyOf(d, peer, m)
@@ -181,7 +182,9 @@ func (j *Jail) hears(m *rules.Match) bool {
 func (e *Engine) Unheard() map[string]uint64 {
 	n := map[string]uint64{}
 	for _, d := range e.dockets {
-		n[d.Name] = d.unheard
+		for _, of := range d.unheard {
+			n[d.Name] += of
+		}
 	}
 	return n
 }
@@ -196,6 +199,7 @@ func (j *Jail) doubts(m *rules.Match) bool {
 // held its peer then keeps it out.
 func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over []Decision, now time.Time) []Decision {
 	w := e.watch(d, k, now)
+	score := e.matched(d, m)
 	doubted := d.doubts(m)
 	refused := slices.ContainsFunc(over, func(b Decision) bool {
 		return (b.refuses() || b.Jail == d.Name) && (doubted || !b.Spoofable)
@@ -206,6 +210,7 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 	}
 	if refused || at <= floor {
 		e.stats.Settled++
+		score.During += uint64(m.Count)
 		w.remember(m.Line)
 		if w.enforced != 0 && at > w.enforced+int64(effectAfter) {
 			w.after++
@@ -220,6 +225,7 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 	familiar := m.Event == rules.Failure && d.KnownGoodFactor > 1 && !d.canary(m.Account) && e.known.knows(e.key(peer), accountOf(m), at)
 	if !w.add(m, e.party(d, peer), floor, familiar) {
 		e.stats.Late++
+		score.Late += uint64(m.Count)
 		return nil
 	}
 	e.stats.Counted++

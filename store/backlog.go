@@ -11,12 +11,13 @@ import (
 const maxKept = 8192
 
 // backlog is what Resilient could not write: every decision, the last state of
-// every window and acquaintance, and the last mark of each source.
+// every window and acquaintance, the sum of each score, and the last mark of each source.
 type backlog struct {
 	decisions []decide.Decision
 	forgotten int // the oldest decisions, given up beyond maxKept
 	windows   map[string]decide.Window
 	known     map[string]decide.Known
+	scores    map[string]decide.Score
 	marks     map[string][]byte
 }
 
@@ -34,6 +35,7 @@ func (k *backlog) add(b Batch) {
 		k.marks = make(map[string][]byte)
 		k.windows = make(map[string]decide.Window)
 		k.known = make(map[string]decide.Known)
+		k.scores = make(map[string]decide.Score)
 	}
 	for _, w := range b.Windows {
 		key := string(windowKey(&w))
@@ -46,6 +48,14 @@ func (k *backlog) add(b Batch) {
 		if _, there := k.known[key]; there || len(k.known) < maxKept {
 			k.known[key] = friend
 		}
+	}
+	for _, s := range b.Scores {
+		key := string(scoreKey(&s, totals))
+		if sum, there := k.scores[key]; there {
+			sum.Add(&s)
+			s = sum
+		}
+		k.scores[key] = s
 	}
 	for _, m := range b.Marks {
 		k.marks[m.Source] = slices.Clone(m.Cursor)
@@ -60,6 +70,9 @@ func (k *backlog) batch() Batch {
 	}
 	for _, friend := range k.known {
 		b.Known = append(b.Known, friend)
+	}
+	for _, s := range k.scores {
+		b.Scores = append(b.Scores, s)
 	}
 	for source, cursor := range k.marks {
 		b.Marks = append(b.Marks, ingest.Mark{Source: source, Cursor: cursor})

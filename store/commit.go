@@ -76,6 +76,11 @@ func (s *Store) changes(b Batch) ([]change, error) {
 		for i := range b.Known {
 			s.known(&d, &b.Known[i])
 		}
+		for i := range b.Scores {
+			if err := s.score(&d, &b.Scores[i]); err != nil {
+				return err
+			}
+		}
 		for _, m := range b.Marks {
 			d.put(change{key: markKey(m.Source), value: m.Cursor})
 		}

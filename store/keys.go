@@ -17,6 +17,7 @@ import (
 //	'k' prefix account         → when the account was opened from there last
 //	'm' source                 → cursor
 //	'r' sequence               → part of a large commit (redo.go)
+//	's' jail 0 rule 0 day      → what a rule brought (score.go)
 //	'w' prefix jail [0 account] → window
 //
 // A prefix is the 16-byte form of its address, IPv4 as ::ffff:a.b.c.d, and one
@@ -29,6 +30,7 @@ const (
 	kindKnown    = 'k'
 	kindMark     = 'm'
 	kindRedo     = 'r'
+	kindScore    = 's'
 	kindWindow   = 'w'
 )
 

@@ -73,7 +73,7 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	server := admin.New(admin.Options{
 		Socket: ts.MkAbs(args[0]),
 		List:   bench.list, Ban: bench.ban, Unban: bench.unban, Held: bench.held, SettleHeld: bench.settleHeld,
-		Why: bench.why, Status: bench.status, Reload: bench.reload,
+		Why: bench.why, Status: bench.status, Jail: bench.jail, Reload: bench.reload,
 	})
 	ts.Check(server.Listen())
 	ctx, stop := context.WithCancel(context.Background())
@@ -164,6 +164,18 @@ func (f *fake) status(context.Context) (admin.Status, error) {
 		Version: "v0.1.0", PID: 812, Started: f.now.Add(-time.Hour), Now: f.now,
 		Store: admin.Part{OK: true, Detail: "/var/lib/bailiff"}, Firewall: admin.Firewall{Part: admin.Part{OK: true}},
 		Warnings: []string{"the tea is cold"},
+	}, nil
+}
+
+func (f *fake) jail(_ context.Context, name string) (admin.JailStatus, error) {
+	if name != "sshd" {
+		return admin.JailStatus{}, admin.Refuse(http.StatusBadRequest, "the jails are: sshd lab", "there is no jail %q", name)
+	}
+	return admin.JailStatus{
+		Name: name, Packs: []string{"sshd"}, Since: &f.now,
+		Failed: admin.JailFailed{Open: 1, Matches: 7, Sources: []string{"journald"}},
+		Banned: admin.JailBanned{Standing: 1, Total: 1, List: []netip.Prefix{f.bans[0].Prefix}},
+		Policy: admin.JailPolicy{MaxRetry: 5, FindTime: "10m", Ladder: []string{"10m", "20m"}, GroupBy: "address", Verdict: "drop", MinTrust: "low", Spoofable: "full"},
 	}, nil
 }
 

@@ -71,6 +71,11 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return ask[Status](ctx, c, http.MethodGet, "/v1/status", nil)
 }
 
+// Jail tells how one jail fares.
+func (c *Client) Jail(ctx context.Context, name string) (JailStatus, error) {
+	return ask[JailStatus](ctx, c, http.MethodGet, "/v1/jails/"+url.PathEscape(name), nil)
+}
+
 // Reload makes the daemon read its configuration again.
 func (c *Client) Reload(ctx context.Context) (ReloadResult, error) {
 	return ask[ReloadResult](ctx, c, http.MethodPost, "/v1/reload", nil)

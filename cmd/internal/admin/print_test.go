@@ -105,7 +105,7 @@ func TestPrint(t *testing.T) {
 	operator := decide.Decision{Prefix: netip.MustParsePrefix("2001:db8::/64"), At: at, Origin: "operator", Reason: "port\u202escan"}
 	lift := decide.Decision{Action: decide.Lift, Prefix: d.Prefix, At: at, Jail: "sshd", Rule: d.Rule, Origin: "operator"}
 	alarm := decide.Decision{Action: decide.Alarm, At: at, Rule: "sshd/failed-password", Origin: "rules", Reason: "the line has two readings"}
-	why, status := sampleWhy(), sampleStatus()
+	why, status, jail, empty := sampleWhy(), sampleStatus(), sampleJail(), emptyJail()
 	unknown := Why{Prefix: netip.MustParsePrefix("192.0.2.1/32")}
 	views := []struct {
 		file  string
@@ -127,6 +127,8 @@ func TestPrint(t *testing.T) {
 		{"why", func(p *Printer) error { return p.Why(&why, now) }},
 		{"why_unknown", func(p *Printer) error { return p.Why(&unknown, now) }},
 		{"status", func(p *Printer) error { return p.Status(&status) }},
+		{"jail", func(p *Printer) error { return p.Jail(&jail, now) }},
+		{"jail_empty", func(p *Printer) error { return p.Jail(&empty, now) }},
 	}
 	for _, v := range views {
 		t.Run(v.file, func(t *testing.T) {

@@ -50,6 +50,8 @@ type Options struct {
 	Why func(context.Context, netip.Prefix) (Why, error)
 	// Status tells how the daemon is; the metrics are made of it too.
 	Status func(context.Context) (Status, error)
+	// Jail tells how one jail fares.
+	Jail func(ctx context.Context, name string) (JailStatus, error)
 	// Reload reads configuration and packs again and says what changed.
 	Reload func(context.Context) (string, error)
 }
@@ -190,6 +192,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/why/{addr...}", answer(s.why))
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) {
 		return s.opt.Status(r.Context())
+	}))
+	mux.HandleFunc("GET /v1/jails/{name}", answer(func(r *http.Request) (any, error) {
+		return s.opt.Jail(r.Context(), r.PathValue("name"))
 	}))
 	mux.HandleFunc("POST /v1/reload", answer(func(r *http.Request) (any, error) {
 		changed, err := s.opt.Reload(r.Context())

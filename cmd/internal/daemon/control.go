@@ -19,7 +19,7 @@ func (d *daemon) api() admin.Options {
 	return admin.Options{
 		Socket: d.opt.Config.Socket,
 		Logger: d.log.With("part", "admin"),
-		List:   d.list, Ban: d.ban, Unban: d.unban, Held: d.held, SettleHeld: d.settleHeld, Why: d.why, Status: d.status, Reload: d.reload,
+		List:   d.list, Ban: d.ban, Unban: d.unban, Held: d.held, SettleHeld: d.settleHeld, Why: d.why, Status: d.status, Jail: d.jailStatusOf, Reload: d.reload,
 	}
 }
 

@@ -132,7 +132,7 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	d.police = &police{firewall: firewall, log: d.log.With("part", "firewall"), now: time.Now}
 	d.pipe = newPipeline(engine, d.store, d.police, law.set)
-	d.pipe.tell, d.pipe.tick = d.tell, d.tick
+	d.pipe.tell, d.pipe.tick, d.pipe.rates = d.tell, d.tick, rates{}
 	// The kernel is changed whole: who is asked to stop now does so afterwards.
 	whole := context.WithoutCancel(ctx)
 	if err := d.restore(whole, guards); err != nil {

@@ -68,6 +68,7 @@ type pipeline struct {
 	tick   func(context.Context, time.Time) // called by judge about once a second
 
 	tally tally
+	rates rates // of the judge; nil: nobody asks
 }
 
 // tally counts what became of matches.
@@ -229,9 +230,12 @@ next:
 // then told. A machine that loses power before the fsync loses its kernel sets
 // too, so that the two never disagree.
 func (p *pipeline) settle(ctx context.Context, decisions []decide.Decision, marks []ingest.Mark) {
-	batch := store.Batch{Decisions: decisions, Windows: p.engine.Touched(), Known: p.engine.KnownTouched(), Marks: marks}
-	if len(batch.Decisions)+len(batch.Windows)+len(batch.Known)+len(batch.Marks) == 0 {
+	batch := store.Batch{Decisions: decisions, Windows: p.engine.Touched(), Known: p.engine.KnownTouched(), Scores: p.engine.Scores(p.now()), Marks: marks}
+	if len(batch.Decisions)+len(batch.Windows)+len(batch.Known)+len(batch.Scores)+len(batch.Marks) == 0 {
 		return
+	}
+	if p.rates != nil {
+		p.rates.add(batch.Scores)
 	}
 	if err := p.ledger.Commit(batch); err != nil {
 		p.tally.unsaved.Add(uint64(len(decisions)))

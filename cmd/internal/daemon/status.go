@@ -55,6 +55,13 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans are without effect: attempts go on; bailiff list shows them, and bailiff why ADDRESS the cause", leaking))
 	}
 	s.Firewall.Leaking = leaking
+	scores, err := d.store.Scores(now)
+	if err != nil {
+		return s, err
+	}
+	s.Warnings = append(s.Warnings, doubtful(scores, func(jail string) bool {
+		return slices.ContainsFunc(s.Jails, func(j admin.Jail) bool { return j.Name == jail })
+	})...)
 	if held > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans wait for room under a ceiling; bailiff held lists them", held))
 	}
