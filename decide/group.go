@@ -100,13 +100,17 @@ func (j *Jail) canary(account string) bool {
 // accused are the prefixes that a complete window condemns: those whose attempts
 // of the class it holds, or the one that it watches.
 func (w *watch) accused(spoofable bool) []netip.Prefix {
+	return w.prefixes(func(s *slot) bool { return s.counts(spoofable) && !s.known })
+}
+
+// prefixes are those that have a slot of a kind, or the one that the window watches.
+func (w *watch) prefixes(kind func(*slot) bool) []netip.Prefix {
 	if w.docket.GroupBy != ByAccount {
 		return []netip.Prefix{w.key.prefix}
 	}
 	var out []netip.Prefix
 	for i := range w.slots {
-		s := &w.slots[i]
-		if p := s.peer.Value(); s.counts(spoofable) && !s.known && !slices.Contains(out, p) {
+		if p := w.slots[i].peer.Value(); kind(&w.slots[i]) && !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}

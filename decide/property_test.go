@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"flag"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -14,6 +16,39 @@ import (
 )
 
 const forget = time.Hour
+
+// The random histories on which properties are tried: every day enough, and as many as
+// somebody has time for.
+var (
+	first = flag.Uint64("first", 0, "the first random history")
+	many  = flag.Int("histories", 0, "how many random histories properties are tried on; 0 is enough for every day")
+)
+
+// seeds are the histories that are tried, so many of them on every day.
+func seeds(everyDay int) iter.Seq[uint64] {
+	n := everyDay
+	switch {
+	case *many > 0:
+		n = *many
+	case testing.Short():
+		n /= 20
+	}
+	return func(yield func(uint64) bool) {
+		for i := range uint64(n) {
+			if !yield(*first + i) {
+				return
+			}
+		}
+	}
+}
+
+// trace logs what happens in a history that is run alone.
+func trace(t *testing.T, what ...any) {
+	if *many == 1 {
+		t.Helper()
+		t.Log(what...)
+	}
+}
 
 // slack is more than a match of the model can be late.
 const slack = 91 * time.Second
@@ -47,11 +82,7 @@ func (r *record) commit(ds []Decision) {
 // the model: late, reordered, repeated lines, several witnesses, sources and
 // services, commits at random and restarts in between.
 func TestEngineAgreesWithModel(t *testing.T) {
-	histories := 20_000
-	if testing.Short() {
-		histories = 1_000
-	}
-	for seed := range uint64(histories) {
+	for seed := range seeds(20_000) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		opt := DefaultOptions()
 		opt.Escalation = Escalation{Factor: 2, ForgetAfter: forget}
@@ -97,8 +128,9 @@ func TestEngineAgreesWithModel(t *testing.T) {
 				pending = append(pending, d)
 			}
 			slices.Sort(decided)
-			got = append(got, decided...)
-			want = append(want, m.observe(match, 2)...)
+			expected := m.observe(match, 2)
+			got, want = append(got, decided...), append(want, expected...)
+			trace(t, match.Addr, match.Time.UnixMilli(), match.Event, match.Account, match.Count, match.Source, match.Rule.Name, match.Evidence(), "model", expected, "engine", decided)
 			if r.IntN(5) == 0 {
 				past.commit(pending)
 				pending = nil
@@ -113,6 +145,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 				pending = nil
 				keep(t, windows, e.Touched())
 				known = append(known, e.KnownTouched()...)
+				trace(t, "restart")
 				standing := past.bans // with those that have ended: late lines may be of their time
 				if e, err = New(opt, past); err != nil {
 					t.Fatal(err)
@@ -122,7 +155,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("seed %d, jail %+v: (-model +engine)\n%s", seed, jail, diff)
+			t.Fatalf("-first %d, jail %+v: (-model +engine)\n%s", seed, jail, diff)
 		}
 	}
 }

@@ -93,6 +93,9 @@ func id(d *Decision) string {
 	var at [9]byte
 	binary.BigEndian.PutUint64(at[:], uint64(d.At.UnixNano()))
 	at[8] = byte(d.Action)
+	if d.Action == Ban && d.Spoofable {
+		at[8] |= 0x80 // one on proven evidence of the same instant may follow
+	}
 	h.Write(at[:])
 	h.Write([]byte(d.Prefix.String() + "\x00" + d.Jail))
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:10]))

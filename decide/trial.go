@@ -66,7 +66,7 @@ func (e *Engine) close(w *watch, c charge, d *Decision, now time.Time) {
 // whether there was any.
 func (e *Engine) served(w *watch, m *rules.Match) bool {
 	before, settled, doubted := len(w.slots), w.settled, w.doubted
-	for _, p := range w.accused(true) {
+	for _, p := range w.prefixes(func(*slot) bool { return true }) {
 		if e.waits(heldKey{p, w.docket.Name}, true) {
 			continue // its ban is none yet
 		}
