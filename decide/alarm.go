@@ -61,11 +61,19 @@ func (e *Engine) alarmGuarded(ban *Decision, g Guard, now time.Time) Decision {
 	return d
 }
 
-// alarmEvicted tells that there are more attackers than can be watched.
+// alarmEvicted tells that there are more attackers than can be watched, and where they
+// are most crowded.
 func (e *Engine) alarmEvicted(w *watch, now time.Time) Decision {
 	d := Decision{
 		Action: Alarm, Prefix: w.key.prefix, At: now, Jail: w.docket.Name, Origin: "rules",
 		Reason: fmt.Sprintf("more than %d addresses and accounts attack at a time: those with the fewest attempts are forgotten, first those that anybody could have invented", e.opt.MaxKeys),
+	}
+	if c := e.crowds.fullest(); c != nil && c.size > 1 {
+		d.Prefix = c.place.prefix()
+		d.Reason += fmt.Sprintf("; %d of these are in %s", c.size, d.Prefix)
+	}
+	if f, ok := e.Crowded(); ok && f.Windows > 1 {
+		d.Reason += fmt.Sprintf("; of %s alone %d attempts were forgotten since %s", f.Prefix, f.Proven+f.Spoofable, f.Since.UTC().Format(time.RFC3339))
 	}
 	d.ID = id(&d)
 	return d

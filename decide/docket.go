@@ -23,6 +23,9 @@ type docket struct {
 	rows    [rowCount]row
 	unheard map[string]uint64      // matches of senders that the jail does not count, by source
 	scores  map[*rules.Rule]*Score // those of the engine, since Scores
+
+	crowds    *crowds // of all jails: those in row 1
+	forgotten forgotten
 }
 
 // sentenced is until when the last bans of a peer last: one on proven evidence, and
@@ -47,23 +50,38 @@ func (d *docket) condemn(b *Decision) {
 }
 
 // rowCount is how many there are: one for windows that hold nothing, one for those of a
-// single spoofable line, whose sender may not exist, one for each number of lines from
+// single spoofable attempt, whose sender may not exist, one for each number of attempts from
 // one on, and the last for those who are to be forgotten last.
-const rowCount = 16
+const (
+	rowCount   = 16
+	rowCrowded = 1
+)
 
 // rank is the row of a watch.
 func (w *watch) rank() uint8 {
-	n := len(w.slots)
-	switch {
-	case n == 0:
+	if len(w.slots) == 0 {
 		return 0
-	case w.repeats || w.settled != 0 || 2*n >= w.bar(false):
-		// Who was banned before, or has used half of the attempts.
-		return rowCount - 1
-	case n == 1 && w.slots[0].doubted && w.slots[0].lines == 1:
-		return 1
 	}
-	return uint8(min(n+1, rowCount-2))
+	if w.repeats || w.settled != 0 {
+		return rowCount - 1 // banned before
+	}
+	n, bar := weigh(w.slots, true), w.bar(false)
+	if most := w.docket.MaxChallenges; most > 0 {
+		challenges := 0
+		for i := range w.slots {
+			if s := &w.slots[i]; s.lane.Value().challenge {
+				challenges += int(s.lines)
+			}
+		}
+		n = max(n, challenges*bar/most)
+	}
+	switch {
+	case n <= 1 && !slices.ContainsFunc(w.slots, func(s slot) bool { return !s.doubted }):
+		return rowCrowded
+	case 2*n >= bar:
+		return rowCount - 1 // half of the attempts
+	}
+	return uint8(min(max(n, 1)+1, rowCount-2))
 }
 
 // row is a list of watches, the one silent longest first.
@@ -100,35 +118,62 @@ func (r *row) remove(w *watch) {
 // watch returns the window of a key, making it and room for it if need be, as
 // one that was heard of now.
 func (e *Engine) watch(d *docket, k key, now time.Time) *watch {
-	w := d.watches[k]
+	w, more := d.watches[k], 1
+	if w != nil {
+		d.leave(w) // it makes room for nobody now
+		more = 0
+	}
+	for e.load+more > e.opt.MaxKeys && e.evict(now) {
+	}
 	if w == nil {
-		if e.watched >= e.opt.MaxKeys {
-			e.evict(now)
-		}
 		w = &watch{docket: d, key: k}
 		d.watches[k] = w
 		e.watched++
+		e.measure(w)
 		w.repeats = d.RepeatMaxRetry > 0 && e.repeats(d, k.prefix, now)
-	} else {
-		d.rows[w.row].remove(w)
 	}
 	w.seen = now.UnixNano()
-	d.rows[w.row].push(w)
+	d.enter(w, w.row)
 	return w
+}
+
+// usual is how many slots a window has before it takes the room of more than one.
+const usual = 16
+
+// measure notes how much room a window takes.
+func (e *Engine) measure(w *watch) {
+	size := 1 + len(w.slots)/usual
+	e.load += size - w.size
+	w.size = size
 }
 
 // seat moves a watch into the row for what it holds now.
 func (d *docket) seat(w *watch) {
-	if n := w.rank(); n != w.row {
-		d.rows[w.row].remove(w)
-		w.row = n
-		d.rows[n].push(w)
+	if n := w.rank(); n != w.row || n == rowCrowded && w.place() != w.crowd.place {
+		d.leave(w)
+		d.enter(w, n)
+	}
+}
+
+// enter puts a watch at the end of a row.
+func (d *docket) enter(w *watch, row uint8) {
+	w.row = row
+	if d.rows[row].push(w); row == rowCrowded {
+		d.crowds.enter(w)
+	}
+}
+
+// leave takes a watch out of its row.
+func (d *docket) leave(w *watch) {
+	if d.rows[w.row].remove(w); w.crowd != nil {
+		d.crowds.leave(w)
 	}
 }
 
 // touch notes that a window changed.
 func (e *Engine) touch(w *watch) {
 	w.docket.seat(w)
+	e.measure(w)
 	if !w.touched {
 		w.touched = true
 		e.touched = append(e.touched, w)
@@ -141,31 +186,78 @@ func (e *Engine) drop(w *watch) {
 	if w.stored {
 		e.touch(w)
 	}
-	w.docket.rows[w.row].remove(w)
+	w.docket.leave(w)
 	delete(w.docket.watches, w.key)
 	e.watched--
+	e.load -= w.size
+	w.size = 0
 }
 
-// evict forgets a window of the first row that has one, and of several the one silent
-// longest: a flood of addresses pushes out itself, and first of all a flood of packets
-// with invented senders.
-func (e *Engine) evict(now time.Time) {
+// The bounds of asking History about those who are to be forgotten: a read of the disk
+// takes as long as several matches.
+const (
+	sparedAtOnce = 8
+	askedASecond = 2000
+)
+
+// evict forgets the first window that can be spared: a flood of addresses pushes out itself,
+// and first of all a flood of packets with invented senders. Who turns out to have been
+// banned before is passed over, as long as asking takes no more than a small part of the time.
+// It returns false if there is none.
+func (e *Engine) evict(now time.Time) bool {
+	w := e.dispensable()
+	for range sparedAtOnce {
+		if w == nil || w.repeats || w.row == 0 || w.row == rowCount-1 || !e.mayAsk(now) || !e.repeats(w.docket, w.key.prefix, now) {
+			break
+		}
+		w.repeats = true
+		w.docket.seat(w)
+		w = e.dispensable()
+	}
+	if w == nil {
+		return false
+	}
+	e.forget(w, now)
+	if e.ring(bell{name: "evicted"}, now) {
+		e.notices = append(e.notices, e.alarmEvicted(w, now))
+	}
+	e.drop(w)
+	return true
+}
+
+// mayAsk says whether there is time to ask History about one more.
+func (e *Engine) mayAsk(now time.Time) bool {
+	if e.history == nil {
+		return false
+	}
+	if second := now.Unix(); second != e.askedAt {
+		e.askedAt, e.asked = second, 0
+	}
+	e.asked++
+	return e.asked <= askedASecond
+}
+
+// dispensable is the window that goes first: one of the first row that has any, of the
+// fullest neighbourhood where all are of single spoofable attempts, and of several the one
+// silent longest.
+func (e *Engine) dispensable() (oldest *watch) {
 	for n := range rowCount {
-		var oldest *watch
+		if n == rowCrowded {
+			if c := e.crowds.fullest(); c != nil {
+				return c.first
+			}
+			continue
+		}
 		for _, d := range e.dockets {
 			if w := d.rows[n].first; w != nil && (oldest == nil || w.seen < oldest.seen) {
 				oldest = w
 			}
 		}
 		if oldest != nil {
-			e.drop(oldest)
-			e.stats.Evicted++
-			if e.ring(bell{name: "evicted"}, now) {
-				e.notices = append(e.notices, e.alarmEvicted(oldest, now))
-			}
-			return
+			return oldest
 		}
 	}
+	return nil
 }
 
 // sweep forgets windows that were silent for find_time by our own clock: only
@@ -182,7 +274,8 @@ func (d *docket) sweep(e *Engine, now time.Time, budget int) int {
 			budget--
 		}
 	}
-	if old := now.Add(-d.FindTime).UnixNano(); d.aired < old {
+	old := now.Add(-d.FindTime).UnixNano()
+	if d.forgotten.sweep(old); d.aired < old {
 		d.aired = now.UnixNano()
 		maps.DeleteFunc(d.over, func(_ netip.Prefix, s sentenced) bool { return max(s.proven, s.doubted) < old })
 	}

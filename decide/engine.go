@@ -20,7 +20,11 @@ type Engine struct {
 	dockets []*docket
 	packs   map[string][]*docket // by the pack that they judge
 	watched int                  // watches of all dockets
+	load    int                  // how much room they take
 	touched []*watch
+	crowds  *crowds
+	askedAt int64 // in which second asked were asked about before they were forgotten
+	asked   int
 
 	bans    bart.Table[[]Decision] // in force, by prefix: one of each jail
 	census  Census                 // how many those are
@@ -60,15 +64,15 @@ type Stats struct {
 	// Held bans waited for room under the ceiling; of them HeldDropped were
 	// given up.
 	Held, HeldDropped uint64
-	// Evicted windows made room for others.
-	Evicted uint64
+	// Evicted windows made room for others. They held so many attempts.
+	Evicted, EvictedProven, EvictedSpoofable uint64
 	// HistoryErrors are bans decided without their history.
 	HistoryErrors uint64
 }
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}, scores: map[scoreKey]*Score{}}
+	e := &Engine{history: history, crowds: newCrowds(), rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}, scores: map[scoreKey]*Score{}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func (e *Engine) Reconfigure(opt Options) error {
 	old := e.dockets
 	e.opt, e.dockets, e.packs = opt, nil, map[string][]*docket{}
 	for _, j := range opt.Jails {
-		d := &docket{watches: map[key]*watch{}, over: map[netip.Prefix]sentenced{}, scores: map[*rules.Rule]*Score{}, unheard: map[string]uint64{}}
+		d := &docket{watches: map[key]*watch{}, over: map[netip.Prefix]sentenced{}, scores: map[*rules.Rule]*Score{}, unheard: map[string]uint64{}, crowds: e.crowds}
 		if i := slices.IndexFunc(old, func(d *docket) bool { return d.Name == j.Name }); i >= 0 {
 			d = old[i]
 			old = slices.Delete(old, i, i+1)

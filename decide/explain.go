@@ -13,6 +13,8 @@ type Explanation struct {
 	Jails  []JailView
 	// Strikes are the earlier bans that still count, oldest first.
 	Strikes []Strike
+	// Forgotten is what made room for others.
+	Forgotten []Forgotten
 }
 
 // JailView is how far one key is from a ban in one jail.
@@ -43,7 +45,7 @@ type JailView struct {
 
 // Explain tells what is known of p and of what it overlaps.
 func (e *Engine) Explain(p netip.Prefix, now time.Time) Explanation {
-	out := Explanation{Guards: e.Guards(p)}
+	out := Explanation{Guards: e.Guards(p), Forgotten: e.Forgotten(p)}
 	for _, b := range e.Bans(now) {
 		if b.Prefix.Overlaps(p) {
 			out.Bans = append(out.Bans, b)

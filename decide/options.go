@@ -16,9 +16,9 @@ type Options struct {
 	Jails      []Jail
 	Escalation Escalation
 	Ceiling    Ceiling
-	// MaxKeys bounds how many addresses are watched over all jails; when it
-	// is reached, those with the fewest attempts that were silent longest
-	// are forgotten.
+	// MaxKeys bounds how many addresses are watched over all jails, where a window
+	// of many lines counts as several; when it is reached, those with the fewest
+	// attempts that were silent longest are forgotten.
 	MaxKeys int
 	// KnownFor is how long an account that was opened from an address is known
 	// good there; zero knows nobody.

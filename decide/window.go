@@ -65,9 +65,13 @@ type watch struct {
 	seen         int64 // when it was last heard of, by our clock
 	before, next *watch
 	row          uint8
-	repeats      bool // it has a strike, in a jail that asks
-	touched      bool
-	stored       bool // what was handed out last is not empty
+	size         int  // how much room it takes, in windows of a usual size
+	repeats      bool // it has a strike, as far as anybody asked
+
+	crowd                  *crowd // in row 1: those of its neighbourhood
+	crowdBefore, crowdNext *watch
+	touched                bool
+	stored                 bool // what was handed out last is not empty
 }
 
 // How many lines of a window are kept to explain it, and how much of each. A
@@ -315,10 +319,7 @@ func (w *watch) tell(slots []slot, q which) (n, peers, accounts int) {
 		}
 		told = append(told, *s)
 	}
-	of := map[unique.Handle[netip.Prefix]][]slot{}
-	for _, s := range told {
-		of[s.peer] = append(of[s.peer], s)
-	}
+	of := byPeer(told)
 	for _, own := range of {
 		n += attempts(sums(own))
 	}

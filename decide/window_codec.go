@@ -116,6 +116,7 @@ func (e *Engine) Restore(bans []Decision, windows []Window, now time.Time) {
 		}
 		w := e.watch(d, k, now)
 		w.restore(in)
+		e.measure(w)
 		if !k.prefix.IsValid() || len(e.during(k.prefix.Addr(), now)) == 0 {
 			w.settled, w.doubted = min(w.settled, nanos(now)), min(w.doubted, nanos(now)) // no ban, no silence
 		}

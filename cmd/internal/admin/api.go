@@ -138,6 +138,9 @@ type Why struct {
 	Strikes []Strike `json:"strikes"`
 	// Guards are what keeps it from being banned.
 	Guards []Guard `json:"guards"`
+	// Forgotten is what was known of its neighbourhoods and made room for others, the
+	// most attempts first.
+	Forgotten []Forgotten `json:"forgotten,omitempty"`
 	// Effect says that evidence kept coming after enforcement, and the
 	// likely causes; empty where all is well.
 	Effect string `json:"effect,omitempty"`

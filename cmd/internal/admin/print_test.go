@@ -44,7 +44,11 @@ func sampleWhy() Why {
 		}},
 		Strikes: []Strike{{Jail: "sshd", At: end.Add(-10 * time.Minute), Until: &end}, {Jail: "sshd", At: d.At, Until: &d.Until}},
 		Guards:  []Guard{{netip.MustParsePrefix("203.0.113.0/24"), "never_ban"}},
-		Effect:  "3 lines came after it; is bailiff in the path of the traffic?",
+		Forgotten: []Forgotten{
+			{"pbx", netip.MustParsePrefix("203.0.113.0/24"), 231, 2, 229, at.Add(-3 * time.Minute), at},
+			{"sshd", netip.MustParsePrefix("203.0.113.0/24"), 1, 1, 0, at, at},
+		},
+		Effect: "3 lines came after it; is bailiff in the path of the traffic?",
 	}
 }
 

@@ -30,8 +30,9 @@ func (p *Printer) Why(w *Why, now time.Time) error {
 	for i := range w.Jails {
 		p.whyJail(&b, &w.Jails[i])
 	}
+	p.whyForgotten(&b, w, now)
 	p.whyStrikes(&b, w, now)
-	if len(w.Decisions)+len(w.Jails)+len(w.Strikes) == 0 {
+	if len(w.Decisions)+len(w.Jails)+len(w.Strikes)+len(w.Forgotten) == 0 {
 		b.WriteString("nothing is known of it\n")
 	}
 	return p.flush(&b)

@@ -168,6 +168,9 @@ func (d *daemon) why(ctx context.Context, p netip.Prefix) (admin.Why, error) {
 		}
 		out.Strikes = append(out.Strikes, strike)
 	}
+	for _, f := range x.Forgotten[:min(len(x.Forgotten), keptDecisions)] {
+		out.Forgotten = append(out.Forgotten, admin.Forgotten(f))
+	}
 	for _, g := range x.Guards {
 		out.Guards = append(out.Guards, admin.Guard{Prefix: g.Prefix, Reason: g.Why})
 	}

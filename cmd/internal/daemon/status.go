@@ -24,9 +24,11 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	var watched map[string]int
 	var stats decide.Stats
 	var held, leaking int
+	var crowded decide.Forgotten
 	err := d.pipe.ask(ctx, func() {
 		e := d.pipe.engine
 		census, watched, stats, held, leaking = e.Census(), e.Watched(), e.Stats(), e.Waiting(), len(e.Leaks())
+		crowded, _ = e.Crowded()
 		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched, e.Unheard())
 		// The judge stands still meanwhile, and so does what it has decided.
 		for _, k := range d.sources {
@@ -48,7 +50,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	}
 	s.Warnings = append(s.Warnings, d.writable()...)
 	if stats.Evicted > 0 {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("more addresses attack than are watched at once; %d were forgotten", stats.Evicted))
+		s.Warnings = append(s.Warnings, forgotten(&stats, &crowded))
 	}
 	s.Warnings = append(s.Warnings, d.bench.unguarded()...)
 	if leaking > 0 {
@@ -175,4 +177,14 @@ func (d *daemon) queueStatus(sources []admin.Source) admin.Queue {
 		}
 	}
 	return q
+}
+
+// forgotten tells what made room for others, and where most of that is lately.
+func forgotten(stats *decide.Stats, crowded *decide.Forgotten) string {
+	text := fmt.Sprintf("more addresses attack than are watched at once; %d were forgotten, with %d proven and %d spoofable attempts",
+		stats.Evicted, stats.EvictedProven, stats.EvictedSpoofable)
+	if crowded.Windows > 1 {
+		text += fmt.Sprintf("; most lately in %s, %d; bailiff why %s tells more", crowded.Prefix, crowded.Windows, crowded.Prefix)
+	}
+	return text
 }
