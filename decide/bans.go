@@ -13,7 +13,7 @@ import (
 
 // stand records a ban as decided.
 func (e *Engine) stand(d Decision) {
-	d.Evidence = nil // it is on record; here it would fill the memory
+	d.Evidence, d.Sums = nil, nil // they are on record; here they would fill the memory
 	e.fresh = append(e.fresh, d)
 	e.banned(&d)
 	if !d.Spent {

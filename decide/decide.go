@@ -97,6 +97,9 @@ type Decision struct {
 	// Evidence holds the lines that caused it, oldest first, capped in
 	// number and length, raw.
 	Evidence []string
+	// Sums are what the witnesses said of the attempts: how many lines were merged
+	// into how many.
+	Sums []Sum
 }
 
 // Active says whether the ban is in force at now.

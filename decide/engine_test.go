@@ -58,6 +58,7 @@ func TestBanFallsOnTheCompletingAttempt(t *testing.T) {
 	want := Decision{
 		ID: got[0].ID, Action: Ban, Prefix: netip.MustParsePrefix("198.51.100.8/32"), At: at, Until: at.Add(10 * time.Minute),
 		Jail: "sshd", Rule: "sshd/failed-password", Origin: "rules", Strike: 1, Attempts: 5, Evidence: got[0].Evidence,
+		Sums: []Sum{{"ssh", "main", "journald", 5, 5}},
 	}
 	if diff := cmp.Diff(want, got[0], cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

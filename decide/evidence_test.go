@@ -53,6 +53,7 @@ func TestSpoofableBansAreShort(t *testing.T) {
 		want := Decision{
 			ID: got[0].ID, Action: Ban, Prefix: prefix("198.51.100.8/32"), At: at, Until: at.Add(10 * time.Minute), Jail: "pbx",
 			Rule: "asterisk/wrong-password", Origin: "rules", Attempts: 5, Spoofable: true, Ports: sipPorts, Evidence: got[0].Evidence,
+			Sums: []Sum{{"sip", "main", "udp", 5, 5}},
 		}
 		if diff := cmp.Diff(want, got[0], cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 			t.Fatalf("(-want +got)\n%s", diff)

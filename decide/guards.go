@@ -3,7 +3,6 @@ package decide
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -56,18 +55,4 @@ func (e *Engine) SetGuards(guards []Guard, now time.Time) []Decision {
 	}
 	lifts, _ := e.lift(prefixes, "guard", "a guard covers it now", now)
 	return lifts
-}
-
-// Guards returns the guards that overlap p.
-func (e *Engine) Guards(p netip.Prefix) []Guard {
-	var out []Guard
-	for _, g := range e.guards.table.Supernets(p) {
-		out = append(out, g)
-	}
-	for _, g := range e.guards.table.Subnets(p) {
-		if !slices.Contains(out, g) {
-			out = append(out, g)
-		}
-	}
-	return out
 }

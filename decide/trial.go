@@ -106,7 +106,7 @@ func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now t
 	j := &w.docket.Jail
 	d := Decision{
 		Action: Ban, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Attempts: c.attempts, Reason: c.reason,
-		Ports: j.Ports, Verdict: j.Verdict, Spoofable: c.spoofable, Simulated: j.Simulate, Evidence: slices.Clone(w.evidence),
+		Ports: j.Ports, Verdict: j.Verdict, Spoofable: c.spoofable, Simulated: j.Simulate, Evidence: slices.Clone(w.evidence), Sums: w.account(c, p),
 	}
 	if g, ok := e.guards.over(p); ok {
 		e.stats.Guarded++

@@ -196,6 +196,7 @@ type charge struct {
 	reason    string // for a person, where attempts do not say it
 	spoofable bool   // proven evidence alone would not have completed it
 	known     bool   // it is all about accounts that the peer has opened before
+	of        which  // the slots that tell of it
 }
 
 // full says whether the window is complete, and by what. What cannot be made up
@@ -250,26 +251,29 @@ func (w *watch) bar(known bool) int {
 // complete is full for proven evidence alone, or for any.
 func (w *watch) complete(spoofable bool) (charge, bool) {
 	j := &w.docket.Jail
-	n, peers, accounts := w.tell(w.slots, which{spoofable: spoofable})
+	q := which{spoofable: spoofable}
+	n, peers, accounts := w.tell(w.slots, q)
 	distinct := accounts
 	if j.shared() {
 		distinct = peers
 	}
 	if n >= w.bar(false) && distinct >= j.Distinct {
-		return charge{attempts: n, reason: w.many(peers)}, true
+		return charge{attempts: n, reason: w.many(peers), of: q}, true
 	}
 	if canary := w.canary(spoofable); canary != "" {
-		return charge{attempts: max(1, n), reason: "account " + canary + " is a canary: nobody owns it"}, true
+		return charge{attempts: max(1, n), reason: "account " + canary + " is a canary: nobody owns it", of: q}, true
 	}
 	if !j.shared() { // there a friend only stands among others
-		if n, _, accounts = w.tell(w.slots, which{spoofable: spoofable, known: true}); n >= w.bar(true) && accounts >= j.Distinct {
-			return charge{attempts: n, reason: "on accounts that are known good there", known: true}, true
+		q := which{spoofable: spoofable, known: true}
+		if n, _, accounts = w.tell(w.slots, q); n >= w.bar(true) && accounts >= j.Distinct {
+			return charge{attempts: n, reason: "on accounts that are known good there", known: true, of: q}, true
 		}
 	}
 	if j.MaxChallenges > 0 {
-		n, peers, _ = w.tell(w.due(), which{spoofable: spoofable, challenges: true})
+		q.challenges = true
+		n, peers, _ = w.tell(w.due(), q)
 		if n >= j.MaxChallenges && (!j.shared() || peers >= j.Distinct) {
-			return charge{attempts: n, reason: "challenges that no login followed"}, true
+			return charge{attempts: n, reason: "challenges that no login followed", of: q}, true
 		}
 	}
 	return charge{}, false
@@ -326,11 +330,26 @@ func (w *watch) tell(slots []slot, q which) (n, peers, accounts int) {
 	return n, len(of), accounts
 }
 
+// account adds up what the witnesses say of what a prefix is charged with.
+func (w *watch) account(c charge, p netip.Prefix) []Sum {
+	slots := w.slots
+	if c.of.challenges {
+		slots = w.due()
+	}
+	var own []slot
+	for i := range slots {
+		if s := &slots[i]; c.of.of(s) && (w.docket.GroupBy != ByAccount || s.peer.Value() == p) {
+			own = append(own, *s)
+		}
+	}
+	return told(own)
+}
+
 // Sum is what one witness says through one origin of the attempts on one
-// service.
+// service, and in how many lines.
 type Sum struct {
 	Service, Witness, Origin string
-	Attempts                 int
+	Attempts, Lines          int
 }
 
 // sums adds up the lanes of the slots of one peer, in order of first sight.
@@ -358,10 +377,11 @@ lanes:
 		for i := range sums {
 			if s := &sums[i]; s.Service == l.service && s.Witness == l.witness && s.Origin == l.origin {
 				s.Attempts += n
+				s.Lines += c.lines
 				continue lanes
 			}
 		}
-		sums = append(sums, Sum{l.service, l.witness, l.origin, n})
+		sums = append(sums, Sum{l.service, l.witness, l.origin, n, c.lines})
 	}
 	return sums
 }

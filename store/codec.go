@@ -79,6 +79,14 @@ func (r *record) appendBinary(b []byte) []byte {
 		b = appendString(b, p.Proto)
 		b = binary.BigEndian.AppendUint16(b, p.Port)
 	}
+	b = binary.AppendUvarint(b, uint64(len(r.Sums)))
+	for _, s := range r.Sums {
+		for _, name := range []string{s.Service, s.Witness, s.Origin} {
+			b = appendString(b, name)
+		}
+		b = binary.AppendVarint(b, int64(s.Attempts))
+		b = binary.AppendVarint(b, int64(s.Lines))
+	}
 	return b
 }
 
@@ -109,6 +117,14 @@ func (r *record) unmarshalBinary(b []byte) error {
 	}
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		r.Ports = append(r.Ports, decide.Port{Proto: d.string(), Port: d.uint16()})
+	}
+	if d.err == nil && len(d.rest) == 0 {
+		return nil // it was written before there were sums
+	}
+	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
+		r.Sums = append(r.Sums, decide.Sum{
+			Service: d.string(), Witness: d.string(), Origin: d.string(), Attempts: int(d.varint()), Lines: int(d.varint()),
+		})
 	}
 	return d.err
 }

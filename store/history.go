@@ -21,6 +21,7 @@ func (s *Store) Bans(now time.Time) ([]decide.Decision, error) {
 		return scan(txn, []byte{kindBan}, true, func(it *badger.Item) error {
 			rec, ok := s.read(it)
 			if ok && rec.Active(now) {
+				rec.Sums = nil // as with evidence
 				bans = append(bans, rec.Decision)
 			}
 			return nil

@@ -198,7 +198,7 @@ func (r *Resilient) Bans(now time.Time) ([]decide.Decision, error) {
 			return b.Prefix == d.Prefix && b.Jail == d.Jail
 		})
 		if d.Active(now) {
-			d.Evidence = nil
+			d.Evidence, d.Sums = nil, nil
 			bans = append(bans, d)
 		}
 	}

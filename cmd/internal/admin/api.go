@@ -107,6 +107,8 @@ type Decision struct {
 	Spoofable bool         `json:"spoofable,omitempty"`
 	Reason    string       `json:"reason,omitempty"`
 	Evidence  []string     `json:"evidence,omitempty"`
+	// Witnesses tell what the attempts were merged from.
+	Witnesses []Witness `json:"witnesses,omitempty"`
 }
 
 // DecisionOf returns d as the API shows it.
@@ -114,80 +116,12 @@ func DecisionOf(d *decide.Decision) Decision {
 	out := Decision{
 		At: d.At, Action: d.Action.String(), Prefix: d.Prefix, Jail: d.Jail, Rule: d.Rule,
 		Origin: d.Origin, Strike: d.Strike, Attempts: d.Attempts, Until: until(d.Until),
-		Simulated: d.Simulated, Spent: d.Spent, Spoofable: d.Spoofable, Reason: Safe(d.Reason),
+		Simulated: d.Simulated, Spent: d.Spent, Spoofable: d.Spoofable, Reason: Safe(d.Reason), Witnesses: WitnessesOf(d.Sums),
 	}
 	for _, line := range d.Evidence {
 		out.Evidence = append(out.Evidence, Safe(line))
 	}
 	return out
-}
-
-// Why is everything bailiff knows of one prefix, in the order in which it is
-// explained: evidence, counts, strikes, sentence, effect.
-type Why struct {
-	Prefix netip.Prefix `json:"prefix"`
-	Banned bool         `json:"banned"`
-	// Bans are the standing bans that overlap Prefix.
-	Bans []Ban `json:"bans"`
-	// Decisions are the recorded ones, newest first, with their evidence.
-	Decisions []Decision `json:"decisions"`
-	// Jails say how far the prefix is from a ban, one for each jail that
-	// remembers it.
-	Jails []WhyJail `json:"jails"`
-	// Strikes are its earlier bans that still count, oldest first.
-	Strikes []Strike `json:"strikes"`
-	// Guards are what keeps it from being banned.
-	Guards []Guard `json:"guards"`
-	// Forgotten is what was known of its neighbourhoods and made room for others, the
-	// most attempts first.
-	Forgotten []Forgotten `json:"forgotten,omitempty"`
-	// Effect says that evidence kept coming after enforcement, and the
-	// likely causes; empty where all is well.
-	Effect string `json:"effect,omitempty"`
-}
-
-// WhyJail is the open window of a prefix in one jail, and what would follow.
-type WhyJail struct {
-	Jail string `json:"jail"`
-	// Prefix is what the jail watches, which may be wider than what was
-	// asked for.
-	Prefix netip.Prefix `json:"prefix"`
-	// Account is what is watched, alone or with Prefix, in jails that group by
-	// it.
-	Account string `json:"account,omitempty"`
-	// Attempts of MaxRetry within FindTime.
-	Attempts int    `json:"attempts"`
-	MaxRetry int    `json:"max_retry"`
-	FindTime string `json:"find_time"`
-	// Unanswered of MaxChallenges requests for credentials were followed by no
-	// login.
-	Unanswered    int `json:"unanswered,omitempty"`
-	MaxChallenges int `json:"max_challenges,omitempty"`
-	// Witnesses are the sums of which, for each service, the largest counts.
-	Witnesses []Witness `json:"witnesses"`
-	// Next is the sentence of the next ban ("20m", "forever"), NextStrike
-	// its number.
-	Next       string `json:"next"`
-	NextStrike int    `json:"next_strike"`
-	// Evidence are the last lines, through [Safe]; After is how many lines
-	// came after a ban and did not count.
-	Evidence []string `json:"evidence,omitempty"`
-	After    int      `json:"after,omitempty"`
-}
-
-// Witness is what one channel of a daemon said through one source.
-type Witness struct {
-	Service  string `json:"service"`
-	Witness  string `json:"witness"`
-	Source   string `json:"source"`
-	Attempts int    `json:"attempts"`
-}
-
-// Strike is one earlier ban.
-type Strike struct {
-	Jail  string     `json:"jail"`
-	At    time.Time  `json:"at"`
-	Until *time.Time `json:"until"`
 }
 
 // Guard is one reason why a prefix is not banned.

@@ -14,6 +14,12 @@ func (p *Printer) Bans(bans []Ban, now time.Time) error {
 		b.WriteString("no bans\n")
 		return p.flush(&b)
 	}
+	p.bans(&b, bans, now)
+	return p.flush(&b)
+}
+
+// bans writes the table of bans.
+func (p *Printer) bans(b *bytes.Buffer, bans []Ban, now time.Time) {
 	rows := [][]string{{"PREFIX", "JAIL", "SINCE", "UNTIL", "STRIKE", "ORIGIN", "RULE", "REFUSED"}}
 	for i := range bans {
 		ban := &bans[i]
@@ -29,8 +35,7 @@ func (p *Printer) Bans(bans []Ban, now time.Time) error {
 			strconv.Itoa(ban.Strike), origin(ban), dash(ban.Rule), refused,
 		})
 	}
-	p.table(&b, "", rows)
-	return p.flush(&b)
+	p.table(b, "", rows)
 }
 
 // origin says who decided, and if anybody could have sent what it was decided on.
@@ -86,7 +91,13 @@ func (p *Printer) Lifted(bans []Ban) error {
 //
 //	10:21:07  ban  203.0.113.9  sshd  10m  strike 1  sshd/failed-password  5 attempts
 func (p *Printer) Decision(d *Decision) error {
-	words := []string{p.paint(dim, d.At.Local().Format("15:04:05"))}
+	_, err := p.W.Write([]byte(p.decision(d, d.At.Local().Format("15:04:05")) + "\n"))
+	return err
+}
+
+// decision is that line, with the time as it is to be shown.
+func (p *Printer) decision(d *Decision, at string) string {
+	words := []string{p.paint(dim, at)}
 	add := func(word string) {
 		if word != "" {
 			words = append(words, word)
@@ -132,8 +143,7 @@ func (p *Printer) Decision(d *Decision) error {
 		}
 	}
 	add(Safe(d.Reason))
-	_, err := p.W.Write([]byte(strings.Join(words, "  ") + "\n"))
-	return err
+	return strings.Join(words, "  ")
 }
 
 // inJail names the jail of a ban that has one.

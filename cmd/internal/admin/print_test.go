@@ -30,28 +30,6 @@ func sampleDecision() decide.Decision {
 	}
 }
 
-func sampleWhy() Why {
-	d := sampleDecision()
-	lift := decide.Decision{Action: decide.Lift, Prefix: d.Prefix, At: at.Add(-time.Hour), Jail: "sshd", Origin: "operator", Reason: "my own\ncolleague"}
-	end := at.Add(-48 * time.Hour)
-	return Why{
-		Prefix: d.Prefix, Banned: true, Bans: sampleBans()[:1],
-		Decisions: []Decision{DecisionOf(&d), DecisionOf(&lift)},
-		Jails: []WhyJail{{
-			Jail: "pbx", Prefix: d.Prefix, Attempts: 3, MaxRetry: 5, FindTime: "60s", Next: "20m", NextStrike: 2,
-			Evidence: []string{"Registration from '\u2066x' failed"}, After: 4,
-			Witnesses: []Witness{{"sip", "notice", "udp:127.0.0.1:5514", 3}, {"sip", "security", "journald", 2}},
-		}},
-		Strikes: []Strike{{Jail: "sshd", At: end.Add(-10 * time.Minute), Until: &end}, {Jail: "sshd", At: d.At, Until: &d.Until}},
-		Guards:  []Guard{{netip.MustParsePrefix("203.0.113.0/24"), "never_ban"}},
-		Forgotten: []Forgotten{
-			{"pbx", netip.MustParsePrefix("203.0.113.0/24"), 231, 2, 229, at.Add(-3 * time.Minute), at},
-			{"sshd", netip.MustParsePrefix("203.0.113.0/24"), 1, 1, 0, at, at},
-		},
-		Effect: "3 lines came after it; is bailiff in the path of the traffic?",
-	}
-}
-
 func sampleSenders() []Sender {
 	slow, fast, none := -220.4, 0.2, 0.0
 	var lost, all uint64 = 3, 0
@@ -110,7 +88,7 @@ func TestPrint(t *testing.T) {
 	lift := decide.Decision{Action: decide.Lift, Prefix: d.Prefix, At: at, Jail: "sshd", Rule: d.Rule, Origin: "operator"}
 	alarm := decide.Decision{Action: decide.Alarm, At: at, Rule: "sshd/failed-password", Origin: "rules", Reason: "the line has two readings"}
 	why, status, jail, empty := sampleWhy(), sampleStatus(), sampleJail(), emptyJail()
-	unknown := Why{Prefix: netip.MustParsePrefix("192.0.2.1/32")}
+	unknown, wide := Why{Prefix: netip.MustParsePrefix("192.0.2.1/32")}, wideWhy()
 	views := []struct {
 		file  string
 		print func(p *Printer) error
@@ -129,6 +107,7 @@ func TestPrint(t *testing.T) {
 			return nil
 		}},
 		{"why", func(p *Printer) error { return p.Why(&why, now) }},
+		{"why_inside", func(p *Printer) error { return p.Why(&wide, now) }},
 		{"why_unknown", func(p *Printer) error { return p.Why(&unknown, now) }},
 		{"status", func(p *Printer) error { return p.Status(&status) }},
 		{"jail", func(p *Printer) error { return p.Jail(&jail, now) }},

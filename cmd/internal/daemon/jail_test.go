@@ -27,8 +27,13 @@ func recorded(t *testing.T, dir string, jails ...decide.Jail) *daemon {
 		t.Fatal(err)
 	}
 	p, _ := newSpine(t, jails...)
+	opt := decide.DefaultOptions()
+	opt.Jails = jails
+	if p.engine, err = decide.New(opt, s); err != nil {
+		t.Fatal(err)
+	}
 	p.ledger, p.rates = s, rates{}
-	d := &daemon{log: quiet, pipe: p, police: p.police, store: s, opt: Options{Config: &config.Config{}}, law: law{decide: decide.Options{Jails: jails, Escalation: decide.DefaultOptions().Escalation}}}
+	d := &daemon{log: quiet, pipe: p, police: p.police, store: s, opt: Options{Config: &config.Config{}}, law: law{decide: opt}}
 	if err := d.restore(t.Context(), safe{}); err != nil {
 		t.Fatal(err)
 	}
