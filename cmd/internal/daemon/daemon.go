@@ -82,6 +82,7 @@ type daemon struct {
 
 	reporter reporter
 	guarded  time.Time // when the guards were last asked for; of the judge
+	clock    wallClock // of the judge
 }
 
 // Run runs the daemon until ctx is done, then settles what was read and
@@ -182,7 +183,7 @@ func (d *daemon) restore(ctx context.Context, guards safe) error {
 	}
 	d.pipe.engine.Restore(bans, windows, now)
 	d.pipe.engine.Recognise(known)
-	lifted := guards.put(d.pipe.engine, now)
+	lifted := append(d.pipe.engine.SetBack(now, 0), guards.put(d.pipe.engine, now)...)
 	if d.store.Degraded() != nil {
 		// What stands in the kernel is all that is left of the record: it
 		// stays until the record can be read (recall).

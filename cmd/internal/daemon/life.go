@@ -121,6 +121,7 @@ func (d *daemon) maintain(ctx context.Context, api *admin.Server) {
 // here, so that a wedged judge is noticed.
 func (d *daemon) tick(ctx context.Context, now time.Time) {
 	notify(sd.SdNotifyWatchdog)
+	d.clockSet(ctx, now)
 	if next := d.pipe.engine.Expire(now); len(next) > 0 {
 		d.police.apply(ctx, next)
 	}
@@ -154,6 +155,7 @@ func (d *daemon) recall(ctx context.Context, now time.Time) {
 	}
 	d.pipe.engine.Restore(bans, windows, now)
 	d.pipe.engine.Recognise(known)
+	d.pipe.settle(ctx, d.pipe.engine.SetBack(now, 0), nil)
 	d.police.repair(ctx, d.pipe.engine.Standings(now))
 }
 

@@ -200,6 +200,9 @@ func (p *pipeline) observe(batch []finding) []decide.Decision {
 	now := p.now()
 	for i := range batch {
 		for j := range batch[i].matches {
+			if m := &batch[i].matches[j]; m.Time.After(now) {
+				m.Time = now // the clock was set back since it was read
+			}
 			decisions = append(decisions, p.engine.Observe(&batch[i].matches[j], now)...)
 		}
 		batch[i].of.decided(&batch[i])
