@@ -80,6 +80,14 @@ bench() { # package pattern: the metrics of go test -bench, one line each
 	}'
 }
 
+scaled() { # as bench, and the processor time of each size over that of the smallest
+	bench "$@" | awk '{
+		size = split($1, part, "/"); kind = $1; sub("/" part[size] "$", "", kind)
+		for (i = 3; i <= NF; i++) if ($i == "cpu-ns/op") { if (!(kind in least)) least[kind] = $(i-1); printf "%s  %.1f ratio\n", $0, $(i-1)/least[kind]; next }
+		print
+	}'
+}
+
 say 'Matching alone (1,000 rules <= 1.3x the time of 100; an 8 KiB hostile line <= 20 us)'
 bench ./rules 'Rules|Hostile' 200ms
 say 'From a line to the element in the kernel (UDP: p50 <= 1 ms, p99 <= 5 ms; journal: p50 <= 10 ms, p99 <= 20 ms)'
@@ -89,6 +97,9 @@ bench ./enforce/nft 'Ban|Restore' 2s
 bench ./cmd/internal/livetest Restart 3x
 say 'RssAnon at rest, 50,000 remembered addresses (<= 25 MB)'
 bench ./cmd/internal/livetest AtRest
+say 'One match among 10, 10^4 and 10^6 watched addresses; one question to a record of 10, 10^4 and 10^6 offenders, and one ban (flat)'
+scaled ./decide '^BenchmarkMatch$' 300000x
+scaled ./store Remembered 50000x
 say 'UDP for 5 s, at most 200,000 datagrams a second (no match: 0 lost; attacks: every loss counted)'
 bench ./cmd/internal/livetest Flood
 say 'From the socket to no match, beside rsyslogd that writes the same datagrams to a file: processor time a line'

@@ -3,8 +3,11 @@ package decide
 import (
 	"net/netip"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"bailiff/rules"
 )
@@ -98,4 +101,59 @@ func inUse() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// BenchmarkMatch judges one line among so many addresses that are watched, none of which
+// has done enough: each is heard of in turn, once in the time that its window spans. It
+// reports the processor time of that, and what one address occupies.
+func BenchmarkMatch(b *testing.B) {
+	for _, watched := range []int{10, 10_000, 1_000_000} {
+		b.Run(strconv.Itoa(watched), func(b *testing.B) {
+			opt := DefaultOptions()
+			j := DefaultJail("sshd", "sshd")
+			opt.Jails, opt.MaxKeys = []Jail{j}, watched+1
+			before := inUse()
+			e, err := New(opt, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			next := func() {
+				m := stranger(n % watched)
+				m.Time = epoch.Add(time.Duration(n) * (j.FindTime / time.Duration(watched)))
+				if got := e.Observe(m, m.Time); got != nil {
+					b.Fatalf("%+v", got)
+				}
+				if n++; n%500 == 0 {
+					e.Touched()
+				}
+			}
+			for range 2 * watched {
+				next()
+			}
+			e.Touched()
+			each := float64(inUse()-before) / float64(watched)
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			worked := processor(b)
+			for b.Loop() {
+				next()
+			}
+			b.ReportMetric(float64(processor(b)-worked)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(each, "B/window")
+			if e.watched != watched {
+				b.Fatalf("%d are watched", e.watched)
+			}
+		})
+	}
+}
+
+// processor is the time that this thread has worked (getrusage(2)).
+func processor(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
