@@ -214,6 +214,9 @@ func (s *Server) ban(r *http.Request) (any, error) {
 		return nil, err
 	}
 	req.Prefix = prefix
+	if err := req.check(); err != nil {
+		return nil, err
+	}
 	if !req.Force {
 		if err := CheckWidth(prefix); err != nil {
 			return nil, err
@@ -300,7 +303,7 @@ func decode(r *http.Request, v any) error {
 	if err := d.Decode(v); err != nil {
 		return Refuse(http.StatusBadRequest, "", "read request: %v", err)
 	}
-	return nil
+	return nothingBehind(d)
 }
 
 // checkPrefix holds a decoded prefix to the rules of [ParsePrefix].

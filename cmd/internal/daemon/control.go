@@ -75,6 +75,8 @@ func (d *daemon) ban(ctx context.Context, req admin.BanRequest) ([]admin.Ban, er
 	})
 	if guarded := (*decide.GuardError)(nil); errors.As(refusal, &guarded) {
 		refusal = admin.Refuse(http.StatusConflict, "take it out of never_ban if you mean it; bailiff's own guards cannot be overruled", "%v", guarded)
+	} else if ordered := (*admin.Error)(nil); refusal != nil && !errors.As(refusal, &ordered) {
+		refusal = admin.Refuse(http.StatusBadRequest, "", "%v", refusal)
 	}
 	if err := errors.Join(err, refusal); err != nil {
 		return nil, err
@@ -102,6 +104,9 @@ func (d *daemon) order(req admin.BanRequest, now time.Time) (decide.Decision, er
 		if length, err = config.ParseDuration(req.For); err != nil {
 			return order, admin.Refuse(http.StatusBadRequest, `write it like "90s", "10m", "1d", "5w" or "forever"`, "%v", err)
 		}
+	}
+	if length < time.Second {
+		return order, admin.Refuse(http.StatusBadRequest, "", "a ban lasts a second at least")
 	}
 	if length != decide.Forever {
 		order.Until = now.Add(length)

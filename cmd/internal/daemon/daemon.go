@@ -189,7 +189,7 @@ func (d *daemon) restore(ctx context.Context, guards safe) error {
 		// stays until the record can be read (recall).
 		return nil
 	}
-	if err := d.police.firewall.Sync(ctx, d.pipe.engine.Standings(now)); err != nil {
+	if err := d.police.begin(ctx, d.pipe.engine.Standings(now)); err != nil {
 		return fmt.Errorf("restore bans: %w", err)
 	}
 	d.pipe.settle(ctx, lifted, nil)

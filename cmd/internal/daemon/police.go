@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"bailiff/decide"
 	"bailiff/enforce"
+	"bailiff/enforce/nft"
 )
 
 // police keeps one firewall in agreement with the decisions and never gives up:
@@ -44,6 +46,22 @@ func (p *police) broken() <-chan struct{} {
 	if w, ok := p.firewall.(enforce.Watcher); ok {
 		return w.Broken()
 	}
+	return nil
+}
+
+// begin makes the firewall hold exactly these bans at the start. The error says that it can
+// hold none. One ban that it will not take is no reason to leave the machine without the
+// others, and without those to come.
+func (p *police) begin(ctx context.Context, bans []decide.Decision) error {
+	err := p.firewall.Sync(ctx, bans)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, nft.ErrPermission), errors.Is(err, nft.ErrUnsupported), ctx.Err() != nil:
+		return err
+	}
+	p.refused(err)
+	p.postpone()
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bailiff/decide"
+	"bailiff/enforce/nft"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -94,4 +95,19 @@ func TestJudgeRepairs(t *testing.T) {
 		close(p.queue)
 		<-p.closed
 	})
+}
+
+// TestStartWithABanThatIsRefused: a firewall that takes no ban at all ends the start, one
+// that refuses some does not.
+func TestStartWithABanThatIsRefused(t *testing.T) {
+	for _, err := range []error{nft.ErrPermission, nft.ErrUnsupported} {
+		p := &police{firewall: wall{&diary{syncErr: err}}, log: quiet, now: time.Now}
+		if got := p.begin(t.Context(), nil); !errors.Is(got, err) {
+			t.Errorf("began with %v, want %v", got, err)
+		}
+	}
+	p := &police{firewall: wall{&diary{syncErr: errKernel}}, log: quiet, now: time.Now}
+	if err := p.begin(t.Context(), nil); err != nil || !errors.Is(p.trouble(), errKernel) || p.again.IsZero() {
+		t.Errorf("began with %v, trouble %v, again %v", err, p.trouble(), p.again)
+	}
 }
