@@ -81,22 +81,20 @@ func (e *Engine) Census() Census {
 // Reason; Admit completes it. It takes the place of a ban of the same jail. The
 // error is a *GuardError if a guard is in the way.
 func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
-	d.Prefix = d.Prefix.Masked()
-	if d.Prefix.Addr().Is4In6() && d.Prefix.Bits() >= 96 {
-		d.Prefix = netip.PrefixFrom(d.Prefix.Addr().Unmap(), d.Prefix.Bits()-96)
-	}
+	e.orders.expire(now)
+	d.Prefix = plainPrefix(d.Prefix)
 	if d.Prefix.IsSingleIP() && !bannable(d.Prefix.Addr()) {
 		return Decision{}, fmt.Errorf("%s is no address of a peer", d.Prefix.Addr())
 	}
 	if !d.Until.IsZero() && !d.Until.After(now) {
 		return Decision{}, errors.New("the ban would be over already")
 	}
-	if g, ok := e.guards.over(d.Prefix); ok {
+	if g, ok := e.guarded(d.Prefix); ok {
 		return Decision{}, &GuardError{Prefix: d.Prefix, Guard: g}
 	}
 	d.Action = Ban
 	d.ID = id(&d)
-	if d.Strike = e.opt.Escalation.earlier(e.strikes(&d, 0), &d).strikes; !d.Spoofable {
+	if d.Strike = e.earlier(e.strikes(&d, 0), &d).strikes; !d.Spoofable {
 		d.Strike++
 	}
 	for _, docket := range e.dockets {

@@ -192,7 +192,7 @@ func (e *Engine) Release(now time.Time) []Decision {
 		case !h.Until.IsZero() && !h.Until.After(now):
 			delete(e.held, heldKey{h.Prefix, h.Jail}) // it would be over by now
 			e.stats.HeldDropped++
-		case full[k]:
+		case full[k] || e.paused(h.Jail, now):
 		case e.room(&h.Decision, now) != "":
 			full[k] = true
 		default:
@@ -205,7 +205,7 @@ func (e *Engine) Release(now time.Time) []Decision {
 // letThrough makes a ban of what was held, unless a guard has come between.
 func (e *Engine) letThrough(h hold, now time.Time) []Decision {
 	delete(e.held, heldKey{h.Prefix, h.Jail})
-	if _, guarded := e.guards.over(h.Prefix); guarded {
+	if _, guarded := e.guarded(h.Prefix); guarded {
 		e.stats.Guarded++
 		return nil
 	}

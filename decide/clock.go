@@ -41,6 +41,7 @@ func (e *Engine) SetBack(now time.Time, by time.Duration) []Decision {
 			e.recall(w, now)
 		}
 	}
+	e.orders.setBack(now)
 	e.known.setBack(nanos(now))
 	for account, g := range e.guessed {
 		g.last = min(g.last, nanos(now))

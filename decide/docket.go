@@ -22,6 +22,7 @@ type docket struct {
 	aired   int64 // when what is old of it was last thrown out
 	rows    [rowCount]row
 	unheard map[string]uint64      // matches of senders that the jail does not count, by source
+	idle    uint64                 // matches that came while it was paused
 	scores  map[*rules.Rule]*Score // those of the engine, since Scores
 
 	crowds    *crowds // of all jails: those in row 1

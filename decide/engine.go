@@ -32,6 +32,7 @@ type Engine struct {
 	fresh   []Decision             // bans since Committed, which History may not know
 	guards  guardTable
 	trunks  guardTable
+	orders  orders
 	known   acquaintance
 	guessed map[string]guesses // by account
 	rung    map[bell]time.Time
@@ -72,7 +73,7 @@ type Stats struct {
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, crowds: newCrowds(), rung: map[bell]time.Time{}, census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}, scores: map[scoreKey]*Score{}}
+	e := &Engine{history: history, crowds: newCrowds(), rung: map[bell]time.Time{}, orders: newOrders(), census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}, scores: map[scoreKey]*Score{}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}
@@ -152,6 +153,10 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 		e.stats.Observed++
 		if !d.hears(m) {
 			d.unheard[m.Source]++
+			continue
+		}
+		if (m.Event == rules.Failure || m.Event == rules.Challenge) && e.paused(d.Name, now) {
+			d.idle++
 			continue
 		}
 		k, ok := e.keyOf(d, peer, m)

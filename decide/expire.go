@@ -16,6 +16,7 @@ const sweepBudget = 1000
 // find_time. It returns the bans that hold now because one that held before them
 // has ended. Call it about once a second; it costs as much as it forgets.
 func (e *Engine) Expire(now time.Time) []Decision {
+	e.orders.expire(now)
 	var next []Decision
 	for len(e.ends) > 0 && !now.Before(e.ends[0].at) {
 		p := heap.Pop(&e.ends).(ending).prefix

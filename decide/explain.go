@@ -84,7 +84,7 @@ func (e *Engine) Explain(p netip.Prefix, now time.Time) Explanation {
 	if p.IsSingleIP() {
 		key = e.key(peerOf(p.Addr()))
 	}
-	out.Strikes = e.record(key, "", now.Add(-e.opt.Escalation.ForgetAfter))
+	out.Strikes = e.remembered(e.record(key, "", now.Add(-e.opt.Escalation.ForgetAfter)), key)
 	var found []*watch
 	for _, d := range e.dockets {
 		found = slices.AppendSeq(found, d.overlapping(p))
@@ -123,8 +123,10 @@ func (t *guardTable) overlapping(p netip.Prefix) []Guard {
 	return out
 }
 
-// Guards returns the guards that overlap p.
-func (e *Engine) Guards(p netip.Prefix) []Guard { return e.guards.overlapping(p) }
+// Guards returns the guards that overlap p, and what an operator has allowed of it.
+func (e *Engine) Guards(p netip.Prefix) []Guard {
+	return append(e.guards.overlapping(p), e.orders.allowed.overlapping(p)...)
+}
 
 // bansOn returns the bans that stand at now on what overlaps p, by address.
 func (e *Engine) bansOn(p netip.Prefix, now time.Time) []Decision {
@@ -182,7 +184,7 @@ func (e *Engine) view(w *watch, asked netip.Prefix, now time.Time) JailView {
 	if !d.Prefix.IsValid() {
 		d.Prefix = asked
 	}
-	earlier := e.opt.Escalation.earlier(e.strikes(&d, 0), &d)
+	earlier := e.earlier(e.strikes(&d, 0), &d)
 	still := watch{docket: w.docket, key: w.key}
 	still.slots = slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
 	v := JailView{

@@ -45,7 +45,7 @@ func (e *Engine) key(peer netip.Addr) netip.Prefix {
 	if key.IsSingleIP() {
 		return key
 	}
-	if _, guarded := e.guards.over(key); guarded || peer.IsLinkLocalUnicast() {
+	if _, guarded := e.guarded(key); guarded || peer.IsLinkLocalUnicast() {
 		return host(peer)
 	}
 	return key

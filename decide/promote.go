@@ -47,14 +47,14 @@ func (e *Engine) promote(j *Jail, ban Decision, at, now time.Time) []Decision {
 			}
 			return out
 		}
-		if g, ok := e.guards.over(network); ok {
+		if g, ok := e.guarded(network); ok {
 			e.stats.Guarded++
 			if d = e.alarmGuarded(&d, g, now); d.ID != "" {
 				out = append(out, d)
 			}
 			return out
 		}
-		earlier := e.opt.Escalation.earlier(e.strikes(&d, 0), &d)
+		earlier := e.earlier(e.strikes(&d, 0), &d)
 		d.Strike = earlier.strikes + 1
 		d.Until = until(d.At, e.opt.Escalation.length(j.BanTime, earlier, d.ID))
 		if d.Spent = !d.Until.IsZero() && !d.Until.After(now); d.Spent {

@@ -28,6 +28,8 @@ type court struct {
 	clock   time.Time
 	made    map[string]Decision // bans, by ID, that were not lifted
 	lifted  int
+	asked   bool // an operator did
+	orders  map[orderKey]Order
 }
 
 // TestDecisionsAreSafe runs random histories under random configurations: whatever the
@@ -49,6 +51,8 @@ func TestDecisionsAreSafe(t *testing.T) {
 				c.guard()
 			case 2:
 				c.e.Expire(c.clock)
+			case 6:
+				c.order()
 			case 3:
 				c.commit()
 			case 4:
@@ -56,7 +60,9 @@ func TestDecisionsAreSafe(t *testing.T) {
 				restarts++
 			case 5:
 				if waiting := c.e.Held(); len(waiting) > 0 {
+					c.asked = true
 					c.take(c.e.ReleaseHeld(waiting[0].Prefix, c.r.IntN(2) == 0, c.clock))
+					c.asked = false
 				}
 			}
 			held = max(held, c.e.Waiting())
@@ -78,7 +84,7 @@ func newCourt(t *testing.T, seed uint64) *court {
 	r := rand.New(rand.NewPCG(seed, 11))
 	c := &court{
 		T: t, seed: seed, r: r, past: &record{}, windows: map[string]Window{}, known: map[string]Known{}, bans: map[string]Decision{},
-		clock: time.Unix(1_800_000_000, 0), made: map[string]Decision{}, opt: DefaultOptions(),
+		clock: time.Unix(1_800_000_000, 0), made: map[string]Decision{}, orders: map[orderKey]Order{}, opt: DefaultOptions(),
 	}
 	span := func(most int) time.Duration { return time.Duration(1+r.IntN(most)) * time.Second }
 	c.opt.Escalation = Escalation{Factor: 1 + r.Float64()*9, Max: span(600), Jitter: span(60), ForgetAfter: span(3600), Overall: r.IntN(2) == 0}
@@ -148,8 +154,26 @@ func (c *court) guard() {
 	}
 }
 
+// order has a neighbour allowed or a jail paused for a while.
+func (c *court) order() {
+	o := Order{Kind: OrderKind(c.r.IntN(3)), Prefix: host(c.match().Addr), Until: c.clock.Add(time.Duration(1+c.r.IntN(20)) * time.Second)}
+	if o.Kind == Pause && c.r.IntN(2) == 0 {
+		o.Jail = "j0"
+	}
+	lifts, _, err := c.e.Give(o, c.clock)
+	if err != nil {
+		c.Fatalf("%+v: %v", o, err)
+	}
+	c.take(lifts)
+}
+
 // free says that no guard and b have an address in common.
 func (c *court) free(b *Decision) {
+	for _, o := range c.e.Orders(c.clock) {
+		if o.Kind == Allow && o.Prefix.Overlaps(b.Prefix) {
+			c.Fatalf("%v is banned, and allowed: %+v", b.Prefix, o)
+		}
+	}
 	for _, g := range c.guards {
 		if g.Prefix.Overlaps(b.Prefix) {
 			c.Fatalf("%v is banned, and %v guards it: %+v", b.Prefix, g.Prefix, b)
@@ -170,6 +194,11 @@ func (c *court) take(decisions []Decision) {
 			continue
 		}
 		c.free(d)
+		for _, o := range c.e.Orders(c.clock) {
+			if o.Kind == Pause && (o.Jail == "" || o.Jail == d.Jail) && !c.asked {
+				c.Fatalf("%v is banned, and %q paused: %+v", d.Prefix, o.Jail, d)
+			}
+		}
 		if before, twice := c.made[d.ID]; twice && before.Action == Ban {
 			c.Fatalf("made twice: %+v and %+v", before, d)
 		}
@@ -207,6 +236,11 @@ func (c *court) commit() {
 	c.pending = nil
 	c.e.Committed()
 	keep(c.T, c.windows, c.e.Touched())
+	for _, o := range c.e.OrdersTouched() {
+		if c.orders[o.key()] = o; o.Ended {
+			delete(c.orders, o.key())
+		}
+	}
 	for _, k := range c.e.KnownTouched() {
 		if key := k.Prefix.String() + k.Account; k.Last.IsZero() {
 			delete(c.known, key)
@@ -235,6 +269,7 @@ func (c *court) restart() {
 	}
 	c.e.Recognise(slices.Collect(maps.Values(c.known)))
 	c.e.Restore(slices.Collect(maps.Values(c.bans)), slices.Collect(maps.Values(c.windows)), c.clock)
+	c.take(c.e.Obey(slices.Collect(maps.Values(c.orders)), c.clock))
 	c.take(c.e.SetGuards(c.guards, c.clock))
 	after := c.e.Bans(c.clock)
 	for _, b := range before {

@@ -133,7 +133,7 @@ func (e *Engine) repeats(d *docket, p netip.Prefix, now time.Time) bool {
 		return false // an account has no record
 	}
 	next := Decision{Prefix: p, Jail: d.Name, At: now}
-	return e.opt.Escalation.earlier(e.strikes(&next, 0), &next).strikes > 0
+	return e.earlier(e.strikes(&next, 0), &next).strikes > 0
 }
 
 // servedUntil returns the end of the last ban of d's jail that began before d,

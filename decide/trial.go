@@ -108,12 +108,12 @@ func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now t
 		Action: Ban, Prefix: p, At: m.Time, Jail: j.Name, Rule: m.Rule.String(), Origin: "rules", Attempts: c.attempts, Reason: c.reason,
 		Ports: j.Ports, Verdict: j.Verdict, Spoofable: c.spoofable, Simulated: j.Simulate, Evidence: slices.Clone(w.evidence), Sums: w.account(c, p),
 	}
-	if g, ok := e.guards.over(p); ok {
+	if g, ok := e.guarded(p); ok {
 		e.stats.Guarded++
 		return finding{Decision: e.alarmGuarded(&d, g, now)}, nil
 	}
 	d.ID = id(&d)
-	earlier := e.opt.Escalation.earlier(e.strikes(&d, j.FindTime), &d)
+	earlier := e.earlier(e.strikes(&d, j.FindTime), &d)
 	length := e.opt.Escalation.length(j.BanTime, earlier, d.ID)
 	d.Strike = earlier.strikes + 1
 	if c.spoofable {

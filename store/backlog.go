@@ -11,12 +11,13 @@ import (
 const maxKept = 8192
 
 // backlog is what Resilient could not write: every decision, the last state of
-// every window and acquaintance, the sum of each score, and the last mark of each source.
+// every window, acquaintance and order, the sum of each score, and the last mark of each source.
 type backlog struct {
 	decisions []decide.Decision
 	forgotten int // the oldest decisions, given up beyond maxKept
 	windows   map[string]decide.Window
 	known     map[string]decide.Known
+	orders    map[string]decide.Order
 	scores    map[string]decide.Score
 	marks     map[string][]byte
 }
@@ -35,6 +36,7 @@ func (k *backlog) add(b Batch) {
 		k.marks = make(map[string][]byte)
 		k.windows = make(map[string]decide.Window)
 		k.known = make(map[string]decide.Known)
+		k.orders = make(map[string]decide.Order)
 		k.scores = make(map[string]decide.Score)
 	}
 	for _, w := range b.Windows {
@@ -48,6 +50,9 @@ func (k *backlog) add(b Batch) {
 		if _, there := k.known[key]; there || len(k.known) < maxKept {
 			k.known[key] = friend
 		}
+	}
+	for _, o := range b.Orders {
+		k.orders[string(orderKey(&o))] = o
 	}
 	for _, s := range b.Scores {
 		key := string(scoreKey(&s, totals))
@@ -73,6 +78,9 @@ func (k *backlog) batch() Batch {
 	}
 	for _, s := range k.scores {
 		b.Scores = append(b.Scores, s)
+	}
+	for _, o := range k.orders {
+		b.Orders = append(b.Orders, o)
 	}
 	for source, cursor := range k.marks {
 		b.Marks = append(b.Marks, ingest.Mark{Source: source, Cursor: cursor})

@@ -76,6 +76,9 @@ func (s *Store) changes(b Batch) ([]change, error) {
 		for i := range b.Known {
 			s.known(&d, &b.Known[i])
 		}
+		for i := range b.Orders {
+			s.order(&d, &b.Orders[i])
+		}
 		for i := range b.Scores {
 			if err := s.score(&d, &b.Scores[i]); err != nil {
 				return err

@@ -16,6 +16,7 @@ import (
 //	'e' prefix at action jail  → evidence of that decision
 //	'k' prefix account         → when the account was opened from there last
 //	'm' source                 → cursor
+//	'o' kind prefix jail       → what an operator said, and until when it holds
 //	'r' sequence               → part of a large commit (redo.go)
 //	's' jail 0 rule 0 day      → what a rule brought (score.go)
 //	'w' prefix jail [0 account] → window
@@ -29,6 +30,7 @@ const (
 	kindEvidence = 'e'
 	kindKnown    = 'k'
 	kindMark     = 'm'
+	kindOrder    = 'o'
 	kindRedo     = 'r'
 	kindScore    = 's'
 	kindWindow   = 'w'

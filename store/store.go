@@ -50,6 +50,8 @@ type Batch struct {
 	Windows []decide.Window
 	// Known replace what is stored of the same prefix and account.
 	Known []decide.Known
+	// Orders replace what is stored of the same kind, prefix and jail.
+	Orders []decide.Order
 	// Scores are added to what is stored of the same jail and rule.
 	Scores []decide.Score
 	// Marks replace the stored position of their source.

@@ -74,6 +74,7 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		Socket: ts.MkAbs(args[0]),
 		List:   bench.list, Ban: bench.ban, Unban: bench.unban, Held: bench.held, SettleHeld: bench.settleHeld,
 		Why: bench.why, Status: bench.status, Jail: bench.jail, Reload: bench.reload,
+		Orders: bench.inForce, Give: bench.give, End: bench.end,
 	})
 	ts.Check(server.Listen())
 	ctx, stop := context.WithCancel(context.Background())
@@ -87,8 +88,9 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 
 // fake is a daemon without logs and without a kernel. Its clock stands.
 type fake struct {
-	now  time.Time
-	bans []admin.Ban
+	now    time.Time
+	bans   []admin.Ban
+	orders []admin.Order
 }
 
 func newFake() *fake {

@@ -47,7 +47,7 @@ bans that grow with an offender's history, and keeps nftables equal to them.`,
 	})
 	root.AddCommand(
 		banCommand(f), checkCommand(f), heldCommand(f), listCommand(f), matchCommand(f), pipeCommand(f), reloadCommand(f), replayCommand(f), rulesCommand(f), runCommand(f), sentenceCommand(f), statusCommand(f),
-		unbanCommand(f), versionCommand(f), whyCommand(f), journalReaderCommand(),
+		allowCommand(f), pauseCommand(f), unbanCommand(f), versionCommand(f), whyCommand(f), journalReaderCommand(),
 	)
 	return root
 }

@@ -7,21 +7,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"bailiff/cmd/internal/admin"
+	"bailiff/config"
 )
 
 func unbanCommand(f *flags) *cobra.Command {
-	var all, offline bool
+	var all, offline, forget bool
+	var allow string
 	cmd := &cobra.Command{
-		Use:   "unban ADDR|PREFIX... | --all [--offline]",
+		Use:   "unban ADDR|PREFIX... [--forget] [--allow D] | --all [--forget] [--offline]",
 		Short: "Lift bans",
 		Long: `Unban lifts every ban that covers an address or touches a prefix, and names
-each. It succeeds if there was none: what was asked for holds.
+each. It succeeds if there was none: what was asked for holds. The next ban is
+longer all the same, unless --forget has the earlier ones count no more; --allow
+keeps the address from being banned again for a while.
 
 With --all --offline it works without a daemon: it removes the kernel table and
 ends the stored bans. That needs root, and no daemon on the same state_dir.`,
-		Example: `  bailiff unban 203.0.113.9 2001:db8::/64`,
+		Example: `  bailiff unban 203.0.113.9 2001:db8::/64
+  bailiff unban 203.0.113.9 --forget --allow 2h`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req := admin.UnbanRequest{All: all}
+			req := admin.UnbanRequest{All: all, Forget: forget, Allow: allow}
 			for _, arg := range args {
 				p, err := admin.ParsePrefix(arg)
 				if err != nil {
@@ -32,8 +37,17 @@ ends the stored bans. That needs root, and no daemon on the same state_dir.`,
 			switch {
 			case all == (len(args) > 0):
 				return usage("usage: "+cmd.UseLine(), "name addresses, or --all")
+			case all && allow != "":
+				return usage("bailiff pause bans nobody for a while", "everybody cannot be allowed")
+			case offline && forget:
+				return usage("say it again when bailiff runs", "--offline lifts bans and forgets none")
 			case offline && !all:
 				return usage("say --all --offline", "--offline lifts all bans")
+			}
+			if allow != "" {
+				if _, err := config.ParseDuration(allow); err != nil {
+					return usage("write 10m, 1d, 5w or forever", "--allow: %w", err)
+				}
 			}
 			result, err := f.unban(cmd, req, offline)
 			if err != nil {
@@ -51,6 +65,8 @@ ends the stored bans. That needs root, and no daemon on the same state_dir.`,
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "lift all bans")
+	cmd.Flags().BoolVar(&forget, "forget", false, "make no later ban longer because of these and earlier ones")
+	cmd.Flags().StringVar(&allow, "allow", "", "keep them from being banned for `TIME`: 10m, 1d, 5w or forever")
 	cmd.Flags().BoolVar(&offline, "offline", false, "with --all, work without a daemon")
 	f.daemonFlags(cmd)
 	return cmd

@@ -83,6 +83,10 @@ type HeldRequest struct {
 type UnbanRequest struct {
 	Prefixes []netip.Prefix `json:"prefixes,omitempty"`
 	All      bool           `json:"all,omitempty"`
+	// Forget has these bans, and those before them, make no later one longer.
+	Forget bool `json:"forget,omitempty"`
+	// Allow is for how long the prefixes are allowed besides; empty: they are not.
+	Allow string `json:"allow,omitempty"`
 }
 
 // UnbanResult names what was lifted.

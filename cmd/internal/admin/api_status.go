@@ -26,6 +26,8 @@ type Status struct {
 	Store    Part     `json:"store"`
 	Firewall Firewall `json:"firewall"`
 	Queue    Queue    `json:"queue"`
+	// Orders are what operators said that is in force.
+	Orders []Order `json:"orders"`
 	// Alarms are the last ones, newest first.
 	Alarms []Decision `json:"alarms"`
 	// Warnings are sentences about what is wrong now.
@@ -146,6 +148,8 @@ type Jail struct {
 	// Unheard matches were not counted because of their sender (sources,
 	// min_trust).
 	Unheard uint64 `json:"unheard,omitempty"`
+	// Idle matches were not counted because the jail was paused.
+	Idle uint64 `json:"idle,omitempty"`
 }
 
 // Firewall is the state of the enforcer.

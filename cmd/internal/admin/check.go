@@ -29,10 +29,16 @@ func (r *BanRequest) check() error {
 		}
 	}
 	// A reason may hold a name that an attacker chose: a long one must not save him.
-	if len(r.Reason) > maxReason {
-		r.Reason = strings.ToValidUTF8(r.Reason[:maxReason], "") + "…"
-	}
+	r.Reason = shortened(r.Reason)
 	return nil
+}
+
+// shortened returns the first maxReason bytes of a reason.
+func shortened(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason], "") + "…"
 }
 
 // nothingBehind refuses what stands behind the one value of a body: somebody expects it to be read.

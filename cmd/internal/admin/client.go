@@ -61,6 +61,21 @@ func (c *Client) SettleHeld(ctx context.Context, req HeldRequest) ([]Ban, error)
 	return ask[[]Ban](ctx, c, http.MethodPost, "/v1/held", req)
 }
 
+// Orders returns what operators said that is in force.
+func (c *Client) Orders(ctx context.Context) ([]Order, error) {
+	return ask[[]Order](ctx, c, http.MethodGet, "/v1/orders", nil)
+}
+
+// Give puts orders in force and returns them.
+func (c *Client) Give(ctx context.Context, req OrderRequest) (OrderResult, error) {
+	return ask[OrderResult](ctx, c, http.MethodPost, "/v1/orders", req)
+}
+
+// End ends orders and returns which.
+func (c *Client) End(ctx context.Context, req OrderRequest) (OrderResult, error) {
+	return ask[OrderResult](ctx, c, http.MethodDelete, "/v1/orders", req)
+}
+
 // Why explains one prefix.
 func (c *Client) Why(ctx context.Context, p netip.Prefix) (Why, error) {
 	return ask[Why](ctx, c, http.MethodGet, "/v1/why/"+p.String(), nil)

@@ -72,6 +72,16 @@ var metrics = append([]metric{
 			emit(bit(src.OK), src.Name)
 		}
 	}, "source"),
+	gauge("paused", "Whether the jail, or all of them, decides nothing for a while.", func(s *Status, emit func(float64, ...string)) {
+		for _, j := range s.Jails {
+			if j.Name != "" {
+				emit(bit(s.paused(j.Name)), j.Name)
+			}
+		}
+	}, "jail"),
+	gauge("allowed", "Prefixes that operators have allowed for a while.", func(s *Status, emit func(float64, ...string)) {
+		emit(float64(s.allowed()))
+	}),
 	counter("matches_total", "Lines that matched a rule of the pack.", func(s *Status, emit func(float64, ...string)) {
 		for _, p := range s.Packs {
 			emit(float64(p.Matches), p.Name)

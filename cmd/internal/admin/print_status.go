@@ -29,6 +29,9 @@ func (p *Printer) Status(s *Status) error {
 	rows = append(rows, append([]string{"firewall"}, firewall...))
 	rows = append(rows, []string{"queue", state(s.Queue.lost() == 0), queueLine(&s.Queue)})
 	rows = append(rows, accounts(s.Sources))
+	if n := s.allowed(); n > 0 {
+		rows = append(rows, []string{"allowed", "", fmt.Sprintf("%d for a while; bailiff allow --list shows them", n)})
+	}
 	p.table(&b, "", rows)
 
 	b.WriteByte('\n')
@@ -47,6 +50,9 @@ func (p *Printer) Status(s *Status) error {
 		}
 		if j.Unheard > 0 {
 			note = strings.TrimPrefix(note+", ", ", ") + fmt.Sprint(j.Unheard) + " not counted because of their sender"
+		}
+		if j.Idle > 0 {
+			note = strings.TrimPrefix(note+", ", ", ") + fmt.Sprint(j.Idle) + " not counted because it was paused"
 		}
 		rows = append(rows, []string{
 			dash(j.Name), dash(packNames(j.Packs)), fmt.Sprint(j.Windows), fmt.Sprint(j.Standing),

@@ -46,6 +46,10 @@ type Options struct {
 	Held func(context.Context) ([]Held, error)
 	// SettleHeld returns the bans that it made of those, or that it dropped.
 	SettleHeld func(context.Context, HeldRequest) ([]Ban, error)
+	// Orders returns what operators said that is in force.
+	Orders func(context.Context) ([]Order, error)
+	// Give puts orders in force, End ends them. The kind and the prefixes have been checked.
+	Give, End func(context.Context, OrderRequest) (OrderResult, error)
 	// Why explains one prefix.
 	Why func(context.Context, netip.Prefix) (Why, error)
 	// Status tells how the daemon is; the metrics are made of it too.
@@ -189,6 +193,9 @@ func (s *Server) Handler() http.Handler {
 		return held, err
 	}))
 	mux.HandleFunc("POST /v1/held", answer(s.held))
+	mux.HandleFunc("GET /v1/orders", answer(func(r *http.Request) (any, error) { return s.opt.Orders(r.Context()) }))
+	mux.HandleFunc("POST /v1/orders", answer(s.give))
+	mux.HandleFunc("DELETE /v1/orders", answer(s.end))
 	mux.HandleFunc("GET /v1/why/{addr...}", answer(s.why))
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) {
 		return s.opt.Status(r.Context())
@@ -260,6 +267,14 @@ func (s *Server) unban(r *http.Request) (any, error) {
 	}
 	if err := which(req.Prefixes, req.All); err != nil {
 		return nil, err
+	}
+	if req.All && req.Allow != "" {
+		return nil, Refuse(http.StatusBadRequest, "bailiff pause bans nobody for a while", "everybody cannot be allowed")
+	}
+	for _, p := range req.Prefixes {
+		if err := CheckWidth(p); err != nil && req.Allow != "" {
+			return nil, Refuse(http.StatusBadRequest, "bailiff allow --force does that", "%s is wide to be allowed", p)
+		}
 	}
 	lifted, err := s.opt.Unban(r.Context(), req)
 	return UnbanResult{Lifted: orEmpty(lifted)}, err

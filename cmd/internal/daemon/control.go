@@ -19,7 +19,8 @@ func (d *daemon) api() admin.Options {
 	return admin.Options{
 		Socket: d.opt.Config.Socket,
 		Logger: d.log.With("part", "admin"),
-		List:   d.list, Ban: d.ban, Unban: d.unban, Held: d.held, SettleHeld: d.settleHeld, Why: d.why, Status: d.status, Jail: d.jailStatusOf, Reload: d.reload,
+		List:   d.list, Ban: d.ban, Unban: d.unban, Held: d.held, SettleHeld: d.settleHeld, Why: d.why, Status: d.status,
+		Orders: d.orders, Give: d.give, End: d.end, Jail: d.jailStatusOf, Reload: d.reload,
 	}
 }
 
@@ -120,17 +121,36 @@ func (d *daemon) unban(ctx context.Context, req admin.UnbanRequest) ([]admin.Ban
 	if req.All {
 		prefixes = everything
 	}
+	var length time.Duration
+	if req.Allow != "" {
+		var err error
+		if length, err = howLong(req.Allow); err != nil {
+			return nil, err
+		}
+	}
 	var lifts, ended []decide.Decision
+	var refusal error
 	err := d.pipe.ask(ctx, func() {
 		now := time.Now()
 		for _, p := range prefixes {
 			orders, bans := d.pipe.engine.Lift(p, "operator", now)
 			lifts, ended = append(lifts, orders...), append(ended, bans...)
+			if req.Forget {
+				refusal = errors.Join(refusal, d.pipe.engine.Forgive(p, bans, now))
+			}
+			if req.Allow != "" {
+				order := decide.Order{Kind: decide.Allow, Prefix: p, Until: until(now, length), Reason: "unban --allow"}
+				orders, bans, err := d.pipe.engine.Give(order, now)
+				lifts, ended, refusal = append(lifts, orders...), append(ended, bans...), errors.Join(refusal, err)
+			}
 		}
 		d.pipe.settle(context.WithoutCancel(ctx), lifts, nil)
 	})
-	if err != nil {
+	if err := errors.Join(err, refusal); err != nil {
 		return nil, err
+	}
+	if req.Forget || req.Allow != "" {
+		_ = d.store.Sync() // the store itself says that it is in trouble
 	}
 	out := make([]admin.Ban, len(ended))
 	for i := range ended {

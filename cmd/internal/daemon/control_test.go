@@ -47,7 +47,7 @@ func TestWhyShowsEvidenceSafely(t *testing.T) {
 func TestBansOfNoJailHaveARow(t *testing.T) {
 	d := &daemon{law: law{decide: decide.Options{Jails: []decide.Jail{decide.DefaultJail("ssh", "sshd")}}}}
 	d.jails.add(&decide.Decision{Action: decide.Ban})
-	rows := d.jailStatus(map[string]int{"": 2, "ssh": 1}, map[string]int{"ssh": 7}, nil)
+	rows := d.jailStatus(map[string]int{"": 2, "ssh": 1}, map[string]int{"ssh": 7}, nil, nil)
 	want := []admin.Jail{{Name: "ssh", Packs: []string{"sshd"}, Windows: 7, Standing: 1}, {Packs: []string{}, Standing: 2, Bans: 1}}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -181,9 +181,14 @@ func (d *daemon) restore(ctx context.Context, guards safe) error {
 	if err != nil {
 		return err
 	}
+	orders, err := d.store.Orders()
+	if err != nil {
+		return err
+	}
 	d.pipe.engine.Restore(bans, windows, now)
 	d.pipe.engine.Recognise(known)
-	lifted := append(d.pipe.engine.SetBack(now, 0), guards.put(d.pipe.engine, now)...)
+	lifted := append(d.pipe.engine.SetBack(now, 0), d.pipe.engine.Obey(orders, now)...)
+	lifted = append(lifted, guards.put(d.pipe.engine, now)...)
 	if d.store.Degraded() != nil {
 		// What stands in the kernel is all that is left of the record: it
 		// stays until the record can be read (recall).

@@ -27,9 +27,10 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	var crowded decide.Forgotten
 	err := d.pipe.ask(ctx, func() {
 		e := d.pipe.engine
+		s.Orders = spelled(e.Orders(now))
 		census, watched, stats, held, leaking = e.Census(), e.Watched(), e.Stats(), e.Waiting(), len(e.Leaks())
 		crowded, _ = e.Crowded()
-		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched, e.Unheard())
+		s.Packs, s.Jails = d.packStatus(), d.jailStatus(census.Jails, watched, e.Unheard(), e.Idle())
 		// The judge stands still meanwhile, and so does what it has decided.
 		for _, k := range d.sources {
 			s.Sources = append(s.Sources, k.status())
@@ -48,6 +49,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	for _, a := range d.alarms.list() {
 		s.Alarms = append(s.Alarms, admin.DecisionOf(&a))
 	}
+	s.Warnings = append(s.Warnings, pauses(s.Orders)...)
 	s.Warnings = append(s.Warnings, d.writable()...)
 	if stats.Evicted > 0 {
 		s.Warnings = append(s.Warnings, forgotten(&stats, &crowded))
@@ -74,6 +76,25 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 		s.Warnings = append(s.Warnings, "some bans were decided without their history; the store says why")
 	}
 	return s, nil
+}
+
+// pauses says who decides nothing now.
+func pauses(orders []admin.Order) []string {
+	var out []string
+	for _, o := range orders {
+		if o.Kind != admin.Pause {
+			continue
+		}
+		who, until := "all jails are paused and ban", "bailiff pause --end ends that"
+		if o.Jail != "" {
+			who = "jail " + o.Jail + " is paused and bans"
+		}
+		if o.Until != nil {
+			until = "until " + o.Until.Local().Format(time.DateTime)
+		}
+		out = append(out, fmt.Sprintf("%s nobody; %s", who, until))
+	}
+	return out
 }
 
 // packStatus runs on the judge, because a reload replaces the packs there.
@@ -107,13 +128,13 @@ func (d *daemon) packStatus() []admin.Pack {
 
 // jailStatus has a row for each jail, and one without a name for operators' bans
 // that are of none.
-func (d *daemon) jailStatus(standing, watched map[string]int, unheard map[string]uint64) []admin.Jail {
+func (d *daemon) jailStatus(standing, watched map[string]int, unheard, idle map[string]uint64) []admin.Jail {
 	var out []admin.Jail
 	for _, j := range append(slices.Clone(d.law.decide.Jails), decide.Jail{Packs: []string{}}) {
 		n := d.jails.of(j.Name)
 		shown := admin.Jail{
 			Name: j.Name, Packs: j.Packs, Simulate: j.Simulate, Windows: watched[j.Name],
-			Standing: standing[j.Name], Bans: n.bans.Load(), Lifts: n.lifts.Load(), Alarms: n.alarms.Load(), Unheard: unheard[j.Name],
+			Standing: standing[j.Name], Bans: n.bans.Load(), Lifts: n.lifts.Load(), Alarms: n.alarms.Load(), Unheard: unheard[j.Name], Idle: idle[j.Name],
 		}
 		out = append(out, shown)
 	}
