@@ -160,14 +160,14 @@ func (a *acquaintance) friendly(p netip.Prefix) bool {
 	return false
 }
 
-// others says whether another account than this was opened from p since a time.
-func (a *acquaintance) others(p netip.Prefix, account string, since int64) bool {
+// others is how many other accounts than these were opened from p since a time.
+func (a *acquaintance) others(p netip.Prefix, accounts []string, since int64) (n int) {
 	for other, at := range a.homes[p] {
-		if other != account && at >= since {
-			return true
+		if at >= since && !slices.Contains(accounts, other) {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // neighbourhood is the network that an address is in, as far as addresses tell:

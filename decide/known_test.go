@@ -75,6 +75,47 @@ func TestStalePhone(t *testing.T) {
 	}
 }
 
+// TestStalePhones: several old passwords behind one address are no attack either, if as many
+// others log in there; a run through the accounts of the office is.
+func TestStalePhones(t *testing.T) {
+	office := func(stale, working int, every time.Duration, witnesses int) (got []Decision) {
+		e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+		for i := range stale + working {
+			e.Observe(login("198.51.100.8", fmt.Sprint(101+i), epoch), epoch)
+		}
+		for try := range 30 {
+			for i := range stale {
+				at := epoch.Add(time.Minute + time.Duration(try)*every + time.Duration(i)*every/time.Duration(stale))
+				for n := range witnesses {
+					g := guess("198.51.100.8", fmt.Sprint(101+i), at)
+					g.Source = fmt.Sprint("log", n)
+					got = append(got, e.Observe(g, at)...)
+				}
+			}
+		}
+		return got
+	}
+	got := office(2, 2, 30*time.Second, 1)
+	if len(got) != 1 || got[0].Action != Alarm || !strings.Contains(got[0].Reason, "2 accounts at 198.51.100.8/32") || !strings.Contains(got[0].Reason, "(101, 102)") {
+		t.Errorf("two old passwords among four phones decided %+v, want one alarm that names both", got)
+	}
+	if got := office(8, 12, 20*time.Second, 1); len(got) != 1 || got[0].Action != Alarm || !strings.Contains(got[0].Reason, "105, …") {
+		t.Errorf("eight old passwords among twenty phones decided %+v, want one alarm", got)
+	}
+	if got := office(2, 2, 12*time.Second, 3); len(got) != 1 || got[0].Action != Alarm {
+		t.Errorf("attempts that three logs tell of decided %+v, want one alarm", got)
+	}
+	for _, attack := range [][]Decision{
+		office(3, 2, 30*time.Second, 1),  // hardly anybody gets in
+		office(2, 2, 4*time.Second, 1),   // too fast for a phone
+		office(20, 20, 5*time.Second, 1), // one after the other
+	} {
+		if len(attack) == 0 || attack[0].Action != Ban {
+			t.Errorf("an attack on the accounts of an office decided %+v, want a ban", attack)
+		}
+	}
+}
+
 // Packets in a customer's name, or in a provider's, silence neither.
 func TestSpoofableSparesFriends(t *testing.T) {
 	e := newEngine(t, nil, pbx())

@@ -174,7 +174,7 @@ func (m *model) friendly(banned string) bool {
 	return false
 }
 
-// stale says that what completes the window are the regular attempts of one device
+// stale says that what completes the window are the regular attempts of devices
 // whose password has changed, among others that log in.
 func (m *model) stale(k string, newest, at time.Time) bool {
 	accused, _ := m.judge(k, newest, false)
@@ -186,17 +186,26 @@ func (m *model) stale(k string, newest, at time.Time) bool {
 	}
 	lines := slices.DeleteFunc(slices.Clone(m.seen[k]), func(s rules.Match) bool { return s.Line != friend })
 	slices.SortFunc(lines, func(a, b rules.Match) int { return a.Time.Compare(b.Time) })
-	n := 0
+	slow := func(lines []rules.Match, least time.Duration) bool {
+		n := tell(lines)
+		return n < 2 || lines[len(lines)-1].Time.Sub(lines[0].Time)/time.Duration(n-1) >= least
+	}
+	failing := map[string][]rules.Match{}
 	for _, s := range lines {
-		if n += s.Count; s.Account != lines[0].Account {
+		failing[s.Account] = append(failing[s.Account], s)
+	}
+	for _, own := range failing {
+		if !slow(own, 5*time.Second) {
 			return false
 		}
 	}
-	others := false
+	working := 0
 	for account, last := range m.met[lines[0].Addr] {
-		others = others || account != lines[0].Account && !last.Before(at.Add(-24*time.Hour))
+		if failing[account] == nil && !last.Before(at.Add(-24*time.Hour)) {
+			working++
+		}
 	}
-	return others && n > 1 && lines[len(lines)-1].Time.Sub(lines[0].Time)/time.Duration(n-1) >= 5*time.Second
+	return slow(lines, time.Second) && working >= len(failing)
 }
 
 // judge returns who has to go, of proven evidence alone or of all.

@@ -19,9 +19,11 @@ func (e *Engine) sentence(w *watch, c charge, m *rules.Match, now time.Time) []D
 			return nil
 		}
 	}
-	if c.known && e.stale(w, m.Time) {
-		e.settle(w, nanos(m.Time))
-		return e.alarmStale(w, c, m, now)
+	if c.known {
+		if accounts := e.stale(w, m.Time); len(accounts) > 0 {
+			e.settle(w, nanos(m.Time))
+			return e.alarmStale(w, c, accounts, m, now)
+		}
 	}
 	var out []Decision
 	var last *Decision
