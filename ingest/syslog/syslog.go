@@ -55,9 +55,10 @@ type Listener struct {
 	certs   *certs       // of a TLS listener
 	refused atomic.Int64 // when the log last told of a client that TLS refused
 
-	mu    sync.Mutex
-	sock  socket // nil unless bound
-	again func() // ends serving sock, to bind it again; nil before Run
+	mu     sync.Mutex
+	sock   socket // nil unless bound
+	device int    // the index of Options.Interface when sock was bound, 0 without one
+	again  func() // ends serving sock, to bind it again; nil before Run
 }
 
 // socket is one kind of transport, bound.
@@ -232,7 +233,11 @@ func (l *Listener) Run(ctx context.Context, h ingest.Handler) error {
 		if !moved {
 			return nil
 		}
-		l.log.Warn("the file of the socket was removed or replaced; binding it again", "path", l.ep.path)
+		if l.opts.Interface != "" {
+			l.log.Warn("the interface was made again; binding to the new one", "interface", l.opts.Interface)
+		} else {
+			l.log.Warn("the file of the socket was removed or replaced; binding it again", "path", l.ep.path)
+		}
 	}
 }
 
@@ -248,15 +253,27 @@ func (l *Listener) serve(ctx context.Context, sock socket, h ingest.Handler) (mo
 	return inner.Err() != nil && ctx.Err() == nil, err
 }
 
-// Check looks whether the path of a unix socket still leads to it, and has Run bind
-// it again if it does not: somebody cleaned up /run, and senders find nobody. What
-// had arrived is handed out first. Call it now and then.
+// Check looks whether senders still reach the socket, and has Run bind it again if they do
+// not: somebody cleaned up /run, and the path of a unix socket leads nowhere; or the
+// interface was removed and made again, and the kernel holds the socket to one that is no
+// more. What had arrived is handed out first. Call it now and then.
 func (l *Listener) Check() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s, ok := l.sock.(interface{ stands() bool }); ok && !s.stands() && l.again != nil {
+	s, ok := l.sock.(interface{ stands() bool })
+	if l.again != nil && (ok && !s.stands() || l.sock != nil && l.moved()) {
 		l.again()
 	}
+}
+
+// moved says that the interface is another than the one that the socket is held to. One
+// that is away is not: there is nothing to bind to.
+func (l *Listener) moved() bool {
+	if l.device == 0 {
+		return false
+	}
+	i, err := net.InterfaceByName(l.opts.Interface)
+	return err == nil && i.Index != l.device
 }
 
 func (l *Listener) swap(sock socket) (old socket) {
@@ -273,6 +290,9 @@ func (l *Listener) bindToDevice(fd int) error {
 	}
 	if err := unix.BindToDevice(fd, l.opts.Interface); err != nil {
 		return &interfaceError{l.opts.Interface, err}
+	}
+	if i, err := net.InterfaceByName(l.opts.Interface); err == nil {
+		l.device = i.Index
 	}
 	return nil
 }
