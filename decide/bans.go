@@ -115,11 +115,8 @@ func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
 // person has looked at it. Each of lifts ends the ban at its place in ended.
 func (e *Engine) Lift(p netip.Prefix, origin string, now time.Time) (lifts, ended []Decision) {
 	lifts, ended = e.lift([]netip.Prefix{p}, origin, "", now)
-	for i := range ended {
-		// Whoever lifts everything finds no fault with any one rule.
-		if b := &ended[i]; origin == "operator" && p.Bits() > 0 && b.Rule != "" && !b.Simulated {
-			e.scoreOf(b.Jail, b.Rule).Lifted++
-		}
+	if origin == "operator" {
+		e.blame(p, ended)
 	}
 	for _, d := range e.dockets {
 		for w := range d.overlapping(p) {

@@ -151,6 +151,7 @@ func (e *Engine) Give(o Order, now time.Time) (lifts, ended []Decision, err erro
 	e.orders.renew()
 	if o.Kind == Allow {
 		lifts, ended = e.lift([]netip.Prefix{o.Prefix}, "operator", o.guard().Why, now)
+		e.blame(o.Prefix, ended)
 	}
 	return lifts, ended, nil
 }

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"maps"
+	"net/netip"
 	"time"
 
 	"bailiff/rules"
@@ -69,6 +70,16 @@ func (e *Engine) banned(d *Decision) {
 	}
 }
 
+// blame counts bans that an operator lifted on p against the rules that caused them.
+// Whoever lifts everything finds no fault with any one rule.
+func (e *Engine) blame(p netip.Prefix, lifted []Decision) {
+	for i := range lifted {
+		if b := &lifted[i]; p.Bits() > 0 && b.Rule != "" && !b.Simulated {
+			e.scoreOf(b.Jail, b.Rule).Lifted++
+		}
+	}
+}
+
 // Scores returns what was counted since the last call, in no order.
 func (e *Engine) Scores(now time.Time) []Score {
 	if len(e.scores) == 0 {
@@ -92,6 +103,8 @@ type Docket struct {
 	Watched, Open int
 	// Unheard matches were not counted because of their sender, by source.
 	Unheard map[string]uint64
+	// Idle matches were not counted because the jail was paused.
+	Idle uint64
 }
 
 // Docket tells of the jail of a name.
@@ -99,7 +112,7 @@ func (e *Engine) Docket(jail string) (Docket, bool) {
 	for _, d := range e.dockets {
 		if d.Name == jail {
 			n := len(d.watches)
-			return Docket{Watched: n, Open: n - d.rows[0].n, Unheard: maps.Clone(d.unheard)}, true
+			return Docket{Watched: n, Open: n - d.rows[0].n, Unheard: maps.Clone(d.unheard), Idle: d.idle}, true
 		}
 	}
 	return Docket{}, false

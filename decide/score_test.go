@@ -12,7 +12,7 @@ import (
 // Each match and ban counts once, for the rule and the jail that it is of.
 func TestScores(t *testing.T) {
 	opt := DefaultOptions()
-	opt.Jails, opt.Ceiling = []Jail{DefaultJail("sshd", "sshd")}, Ceiling{Proven: 2}
+	opt.Jails, opt.Ceiling = []Jail{DefaultJail("sshd", "sshd")}, Ceiling{Proven: 3}
 	opt.Jails = append(opt.Jails, DefaultJail("slow", "sshd"))
 	opt.Jails[1].MaxRetry, opt.Jails[1].Simulate = 9, true
 	e, err := New(opt, nil)
@@ -23,7 +23,8 @@ func TestScores(t *testing.T) {
 	attack(e, "198.51.100.2", epoch, 4)
 	attack(e, "198.51.100.2", epoch.Add(-time.Hour), 1) // too late
 	attack(e, "198.51.100.3", epoch, 5)
-	attack(e, "198.51.100.4", epoch, 5) // a third ban, which is held
+	attack(e, "198.51.100.4", epoch, 5)
+	attack(e, "198.51.100.6", epoch, 5) // a fourth ban, which is held
 	many := failure("198.51.100.5", epoch)
 	many.Count = 3
 	e.Observe(many, epoch)
@@ -31,12 +32,17 @@ func TestScores(t *testing.T) {
 	now := epoch.Add(time.Minute)
 	lift := func(p string) { e.Lift(netip.MustParsePrefix(p), "operator", now) }
 	lift("198.51.100.1/32")
+	for range 2 { // the second finds nothing
+		if _, _, err := e.Give(Order{Kind: Allow, Prefix: netip.MustParsePrefix("198.51.100.3/32"), Until: now.Add(time.Second)}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
 	lift("203.0.113.9/32") // an operator's own
 	lift("0.0.0.0/0")      // everybody
 	want := []Score{
-		{Jail: "slow", Rule: "sshd/failed-password", At: now, Matches: 25, During: 2, Late: 1},
+		{Jail: "slow", Rule: "sshd/failed-password", At: now, Matches: 30, During: 2, Late: 1},
 		{Jail: "sshd", At: now, Bans: 1},
-		{Jail: "sshd", Rule: "sshd/failed-password", At: now, Matches: 25, During: 2, Late: 1, Bans: 2, Held: 1, Lifted: 1},
+		{Jail: "sshd", Rule: "sshd/failed-password", At: now, Matches: 30, During: 2, Late: 1, Bans: 3, Held: 1, Lifted: 2},
 	}
 	order := cmpopts.SortSlices(func(a, b Score) bool { return a.Jail+a.Rule < b.Jail+b.Rule })
 	if diff := cmp.Diff(want, e.Scores(now), order); diff != "" {

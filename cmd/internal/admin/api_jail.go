@@ -38,6 +38,8 @@ type JailFailed struct {
 	// Unheard matches were not counted because of their sender (sources, min_trust)
 	// since the start, Name being the source.
 	Unheard []Count `json:"unheard"`
+	// Idle matches were not counted because the jail was paused, since the start.
+	Idle uint64 `json:"idle,omitempty"`
 }
 
 // JailBanned is what a jail decided.

@@ -48,6 +48,9 @@ func (p *Printer) Jail(s *JailStatus, now time.Time) error {
 		unheard = append(unheard, fmt.Sprintf("%d from %s, not counted because of their sender", c.N, c.Name))
 	}
 	p.field(&b, "unheard", unheard...)
+	if s.Failed.Idle > 0 {
+		p.field(&b, "idle", fmt.Sprintf("%d not counted because of a pause", s.Failed.Idle))
+	}
 
 	b.WriteString("\nbanned\n")
 	standing := fmt.Sprint(s.Banned.Standing)

@@ -14,7 +14,7 @@ func sampleJail() JailStatus {
 		Name: "sshd", Packs: []string{"sshd", "dropbear"}, Since: &since,
 		Failed: JailFailed{
 			Open: 3, Matches: 128, During: 4, Late: 1, Sources: []string{"journald", "udp://192.0.2.1:514"},
-			Unheard: []Count{{Name: "udp://192.0.2.1:514", N: 7}},
+			Unheard: []Count{{Name: "udp://192.0.2.1:514", N: 7}}, Idle: 9,
 		},
 		Banned: JailBanned{Held: 1, Total: 24, Simulated: 2, Operator: 1, Lifted: 4},
 		Rates:  JailRates{Minute: JailRate{1, 0}, Hour: JailRate{20, 3}, Day: JailRate{99, 22}},

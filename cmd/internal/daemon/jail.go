@@ -57,7 +57,7 @@ func (d *daemon) jailFacts(s *admin.JailStatus, j *decide.Jail, now time.Time) {
 	e := d.pipe.engine
 	docket, _ := e.Docket(j.Name)
 	s.Packs = j.Packs
-	s.Failed = admin.JailFailed{Open: docket.Open, Sources: d.heard(j), Unheard: []admin.Count{}}
+	s.Failed = admin.JailFailed{Open: docket.Open, Sources: d.heard(j), Unheard: []admin.Count{}, Idle: docket.Idle}
 	for source, n := range docket.Unheard {
 		s.Failed.Unheard = append(s.Failed.Unheard, admin.Count{Name: source, N: n})
 	}
@@ -72,6 +72,11 @@ func (d *daemon) jailFacts(s *admin.JailStatus, j *decide.Jail, now time.Time) {
 	for _, h := range e.Held() {
 		if h.Jail == j.Name {
 			s.Banned.Held++
+		}
+	}
+	for _, o := range spelled(e.Orders(now)) {
+		if o.Jail == "" || o.Jail == j.Name {
+			s.Warnings = append(s.Warnings, pauses([]admin.Order{o})...)
 		}
 	}
 	rate := d.pipe.rates.of(j.Name)
