@@ -115,6 +115,7 @@ func (e *Engine) Admit(d Decision, now time.Time) (Decision, error) {
 // person has looked at it. Each of lifts ends the ban at its place in ended.
 func (e *Engine) Lift(p netip.Prefix, origin string, now time.Time) (lifts, ended []Decision) {
 	lifts, ended = e.lift([]netip.Prefix{p}, origin, "", now)
+	e.unparkWithin(p)
 	if origin == "operator" {
 		e.blame(p, ended)
 	}

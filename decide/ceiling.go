@@ -35,11 +35,17 @@ type budgetKey struct {
 	spoofable bool
 }
 
-// Held is a ban that waits for room.
+// Held is a ban that waits for room: what an engine must be given back after a restart. It is
+// a plain value.
 type Held struct {
 	Decision
 	// Why says what there was no room in.
 	Why string
+	// Window and Account are the key of the window that it is of.
+	Window  netip.Prefix
+	Account string
+	// Over says that the ban of Prefix in Jail waits no more: the store deletes it.
+	Over bool
 }
 
 type heldKey struct {
@@ -108,11 +114,10 @@ func extent(p netip.Prefix) (space4, space6 int64) {
 	return 0, 1 << max(0, 64-p.Bits())
 }
 
-// hold puts a ban aside. Its window stays as it is, so that a restart finds it
-// complete and decides it again.
+// hold puts a ban aside, in place of one on worse evidence. Its window stays as it is.
 func (e *Engine) hold(w *watch, d Decision, why string, now time.Time) []Decision {
 	k := heldKey{d.Prefix, d.Jail}
-	if _, there := e.held[k]; there {
+	if e.waits(k, d.Spoofable) {
 		return nil
 	}
 	e.stats.Held++
@@ -120,7 +125,7 @@ func (e *Engine) hold(w *watch, d Decision, why string, now time.Time) []Decisio
 	if len(e.held) >= maxHeld {
 		e.dropHeld()
 	}
-	e.held[k] = hold{Held{d, why}, w.docket, w.key}
+	e.park(hold{Held{Decision: d, Why: why, Window: w.key.prefix, Account: w.key.account}, w.docket, w.key})
 	if !e.ring(bell{name: "ceiling " + d.Rule}, now) {
 		return nil
 	}
@@ -143,7 +148,7 @@ func (e *Engine) waits(k heldKey, spoofable bool) bool {
 func (e *Engine) dropHeld() {
 	waiting := e.waiting()
 	for _, h := range waiting[len(waiting)-maxHeld/16:] {
-		delete(e.held, heldKey{h.Prefix, h.Jail})
+		e.unpark(heldKey{h.Prefix, h.Jail})
 		e.stats.HeldDropped++
 	}
 }
@@ -190,8 +195,11 @@ func (e *Engine) Release(now time.Time) []Decision {
 		k := budgetKey{h.Rule, h.Spoofable}
 		switch {
 		case !h.Until.IsZero() && !h.Until.After(now):
-			delete(e.held, heldKey{h.Prefix, h.Jail}) // it would be over by now
+			e.unpark(heldKey{h.Prefix, h.Jail}) // it would be over by now
 			e.stats.HeldDropped++
+		case h.Spoofable && h.docket.Spoofable == SpoofableShort && e.friend(h.Prefix):
+			e.unpark(heldKey{h.Prefix, h.Jail}) // it was opened meanwhile, or became a trunk
+			e.stats.Doubted++
 		case full[k] || e.paused(h.Jail, now):
 		case e.room(&h.Decision, now) != "":
 			full[k] = true
@@ -204,7 +212,7 @@ func (e *Engine) Release(now time.Time) []Decision {
 
 // letThrough makes a ban of what was held, unless a guard has come between.
 func (e *Engine) letThrough(h hold, now time.Time) []Decision {
-	delete(e.held, heldKey{h.Prefix, h.Jail})
+	e.unpark(heldKey{h.Prefix, h.Jail})
 	if _, guarded := e.guarded(h.Prefix); guarded {
 		e.stats.Guarded++
 		return nil
@@ -233,7 +241,7 @@ func (e *Engine) ReleaseHeld(p netip.Prefix, drop bool, now time.Time) []Decisio
 			out = append(out, e.letThrough(h, now)...)
 			continue
 		}
-		delete(e.held, heldKey{h.Prefix, h.Jail})
+		e.unpark(heldKey{h.Prefix, h.Jail})
 		if w := h.docket.watches[h.key]; w != nil {
 			e.settle(w, nanos(now))
 		}

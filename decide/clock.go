@@ -29,6 +29,7 @@ func (e *Engine) SetBack(now time.Time, by time.Duration) []Decision {
 		if h.At.After(now) {
 			h.Decision = back(h.Decision, now, by)
 			e.held[k] = h
+			e.heldTouched[k] = true
 		}
 	}
 	for _, d := range e.dockets {

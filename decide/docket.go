@@ -131,7 +131,6 @@ func (e *Engine) watch(d *docket, k key, now time.Time) *watch {
 		d.watches[k] = w
 		e.watched++
 		e.measure(w)
-		w.repeats = d.RepeatMaxRetry > 0 && e.repeats(d, k.prefix, now)
 	}
 	w.seen = now.UnixNano()
 	d.enter(w, w.row)

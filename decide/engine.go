@@ -39,9 +39,11 @@ type Engine struct {
 
 	budgets map[budgetKey]budget
 	held    map[heldKey]hold
-	leaks   map[netip.Prefix]int // by banned prefix
-	notices []Decision           // alarms that no match asked for, for Observe to hand out
-	scores  map[scoreKey]*Score  // since Scores
+	// heldTouched are those that HeldTouched has to hand out.
+	heldTouched map[heldKey]bool
+	leaks       map[netip.Prefix]int // by banned prefix
+	notices     []Decision           // alarms that no match asked for, for Observe to hand out
+	scores      map[scoreKey]*Score  // since Scores
 
 	stats Stats
 }
@@ -73,7 +75,7 @@ type Stats struct {
 
 // New returns an engine that watches nobody yet. The history may be nil.
 func New(opt Options, history History) (*Engine, error) {
-	e := &Engine{history: history, crowds: newCrowds(), rung: map[bell]time.Time{}, orders: newOrders(), census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, leaks: map[netip.Prefix]int{}, scores: map[scoreKey]*Score{}}
+	e := &Engine{history: history, crowds: newCrowds(), rung: map[bell]time.Time{}, orders: newOrders(), census: Census{Jails: map[string]int{}}, known: newAcquaintance(), guessed: map[string]guesses{}, budgets: map[budgetKey]budget{}, held: map[heldKey]hold{}, heldTouched: map[heldKey]bool{}, leaks: map[netip.Prefix]int{}, scores: map[scoreKey]*Score{}}
 	if err := e.Reconfigure(opt); err != nil {
 		return nil, err
 	}
@@ -98,6 +100,9 @@ func (e *Engine) Reconfigure(opt Options) error {
 		if d.Simulate && !j.Simulate {
 			e.awake(d)
 		}
+		if j.Simulate {
+			e.unparkOf(j.Name)
+		}
 		d.Jail = j
 		e.dockets = append(e.dockets, d)
 		for _, pack := range j.Packs {
@@ -106,7 +111,7 @@ func (e *Engine) Reconfigure(opt Options) error {
 	}
 	for _, d := range old {
 		e.clear(d)
-		maps.DeleteFunc(e.held, func(k heldKey, _ hold) bool { return k.jail == d.Name })
+		e.unparkOf(d.Name)
 	}
 	return nil
 }
@@ -232,6 +237,9 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 	}
 	w.remember(m.Line)
 	familiar := m.Event == rules.Failure && d.KnownGoodFactor > 1 && !d.canary(m.Account) && e.known.knows(e.key(peer), accountOf(m), at)
+	if d.RepeatMaxRetry > 0 { // anew: another jail may have banned it meanwhile, and strikes are forgotten
+		w.repeats = e.repeats(d, w.key.prefix, now)
+	}
 	if !w.add(m, e.party(d, peer), floor, familiar) {
 		e.stats.Late++
 		score.Late += uint64(m.Count)

@@ -185,6 +185,9 @@ func (e *Engine) view(w *watch, asked netip.Prefix, now time.Time) JailView {
 		d.Prefix = asked
 	}
 	earlier := e.earlier(e.strikes(&d, 0), &d)
+	if j.RepeatMaxRetry > 0 {
+		w.repeats = e.repeats(w.docket, w.key.prefix, now)
+	}
 	still := watch{docket: w.docket, key: w.key}
 	still.slots = slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return s.at <= now.Add(-j.FindTime).UnixNano() })
 	v := JailView{

@@ -136,14 +136,14 @@ func (e *Engine) repeats(d *docket, p netip.Prefix, now time.Time) bool {
 	return e.earlier(e.strikes(&next, 0), &next).strikes > 0
 }
 
-// servedUntil returns the end of the last ban of d's jail that began before d,
-// or is d itself: what is stamped up to then was answered by it, and what is
-// spoofable up to the end of the last spoofable one too. Without one it is the
-// zero of windows.
-func servedUntil(strikes []Strike, d *Decision) (proven, doubted int64) {
+// servedUntil returns the end of the last ban of d's jail that began before d, is d itself, or
+// began so soon after it that d may have come late to its window: what is stamped up to then was
+// answered by it, and what is spoofable up to the end of the last spoofable one too. Without one
+// it is the zero of windows.
+func servedUntil(strikes []Strike, d *Decision, window time.Duration) (proven, doubted int64) {
 	for _, k := range strikes {
 		switch {
-		case k.Jail != d.Jail || k.At.After(d.At):
+		case k.Jail != d.Jail || k.At.After(d.At.Add(window)):
 		case k.Spoofable:
 			doubted = max(doubted, end(k.Until))
 		default:

@@ -60,7 +60,6 @@ func (e *Engine) close(w *watch, c charge, d *Decision, now time.Time) {
 	}
 	if d.Action == Ban && !d.Spent {
 		w.enforced = now.UnixNano()
-		w.repeats = w.repeats || w.docket.RepeatMaxRetry > 0 && !d.Spoofable && !d.Simulated
 	}
 }
 
@@ -73,7 +72,7 @@ func (e *Engine) served(w *watch, m *rules.Match) bool {
 			continue // its ban is none yet
 		}
 		d := Decision{Prefix: p, Jail: w.docket.Name, At: m.Time}
-		proven, doubted := servedUntil(e.strikes(&d, w.docket.FindTime), &d)
+		proven, doubted := servedUntil(e.strikes(&d, w.docket.FindTime), &d, w.docket.FindTime)
 		late := w.docket.over[p]
 		w.serve(p, max(proven, late.proven), max(doubted, late.doubted))
 	}
@@ -135,7 +134,7 @@ func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now t
 	if why := e.room(&d, now); why != "" {
 		return finding{d, true}, e.hold(w, d, why, now)
 	}
-	delete(e.held, heldKey{d.Prefix, d.Jail})
+	e.unpark(heldKey{d.Prefix, d.Jail})
 	w.docket.condemn(&d)
 	e.stand(d)
 	if d.Spoofable || d.Spent {

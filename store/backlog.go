@@ -11,13 +11,14 @@ import (
 const maxKept = 8192
 
 // backlog is what Resilient could not write: every decision, the last state of
-// every window, acquaintance and order, the sum of each score, and the last mark of each source.
+// every window, acquaintance, held ban and order, the sum of each score, and the last mark of each source.
 type backlog struct {
 	decisions []decide.Decision
 	forgotten int // the oldest decisions, given up beyond maxKept
 	windows   map[string]decide.Window
 	known     map[string]decide.Known
 	orders    map[string]decide.Order
+	held      map[string]decide.Held
 	scores    map[string]decide.Score
 	marks     map[string][]byte
 }
@@ -37,6 +38,7 @@ func (k *backlog) add(b Batch) {
 		k.windows = make(map[string]decide.Window)
 		k.known = make(map[string]decide.Known)
 		k.orders = make(map[string]decide.Order)
+		k.held = make(map[string]decide.Held)
 		k.scores = make(map[string]decide.Score)
 	}
 	for _, w := range b.Windows {
@@ -53,6 +55,12 @@ func (k *backlog) add(b Batch) {
 	}
 	for _, o := range b.Orders {
 		k.orders[string(orderKey(&o))] = o
+	}
+	for _, h := range b.Held {
+		key := string(heldKey(&h))
+		if _, there := k.held[key]; there || len(k.held) < maxKept {
+			k.held[key] = h
+		}
 	}
 	for _, s := range b.Scores {
 		key := string(scoreKey(&s, totals))
@@ -75,6 +83,9 @@ func (k *backlog) batch() Batch {
 	}
 	for _, friend := range k.known {
 		b.Known = append(b.Known, friend)
+	}
+	for _, h := range k.held {
+		b.Held = append(b.Held, h)
 	}
 	for _, s := range k.scores {
 		b.Scores = append(b.Scores, s)

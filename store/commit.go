@@ -79,6 +79,9 @@ func (s *Store) changes(b Batch) ([]change, error) {
 		for i := range b.Orders {
 			s.order(&d, &b.Orders[i])
 		}
+		for i := range b.Held {
+			held(&d, &b.Held[i])
+		}
 		for i := range b.Scores {
 			if err := s.score(&d, &b.Scores[i]); err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 //	'b' prefix jail            → decision: the ban that stands
 //	'd' prefix at action jail  → decision: the record of what was decided
 //	'e' prefix at action jail  → evidence of that decision
+//	'h' prefix jail            → the ban that waits for room
 //	'k' prefix account         → when the account was opened from there last
 //	'm' source                 → cursor
 //	'o' kind prefix jail       → what an operator said, and until when it holds
@@ -28,6 +29,7 @@ const (
 	kindBan      = 'b'
 	kindDecision = 'd'
 	kindEvidence = 'e'
+	kindHeld     = 'h'
 	kindKnown    = 'k'
 	kindMark     = 'm'
 	kindOrder    = 'o'

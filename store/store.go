@@ -50,6 +50,9 @@ type Batch struct {
 	Windows []decide.Window
 	// Known replace what is stored of the same prefix and account.
 	Known []decide.Known
+	// Held replace what is stored for the same jail and prefix; those that are over are
+	// deleted.
+	Held []decide.Held
 	// Orders replace what is stored of the same kind, prefix and jail.
 	Orders []decide.Order
 	// Scores are added to what is stored of the same jail and rule.

@@ -49,14 +49,21 @@ func clearTable(ctx context.Context) error {
 	return errors.Join(firewall.Clear(ctx), firewall.Close())
 }
 
-// liftAll ends every stored ban and returns those bans.
+// liftAll ends every stored ban, drops those that wait for room, and returns those bans.
 func liftAll(s *store.Store, now time.Time) ([]admin.Ban, error) {
 	bans, err := s.Bans(now)
-	if err != nil {
+	held, err2 := s.Held()
+	if err := errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("read stored bans: %w", err)
 	}
 	lifted := make([]admin.Ban, 0, len(bans))
 	var batch store.Batch
+	for i := range held { // else they would be let through by the next daemon
+		held[i].Over = true
+	}
+	if err := s.Commit(store.Batch{Held: held}); err != nil {
+		return nil, fmt.Errorf("drop held bans: %w", err)
+	}
 	for i := range bans {
 		lifted = append(lifted, admin.BanOf(&bans[i]))
 		lift := bans[i]

@@ -36,7 +36,9 @@ func banned(t *testing.T) (*flags, string) {
 		{ID: "b", Prefix: netip.MustParsePrefix("2001:db8::/64"), At: now},
 	}
 	s := openStore(t, path)
-	if err := s.Commit(store.Batch{Decisions: bans}); err != nil {
+	waits := decide.Held{Decision: bans[0]}
+	waits.Prefix = netip.MustParsePrefix("203.0.113.10/32")
+	if err := s.Commit(store.Batch{Decisions: bans, Held: []decide.Held{waits}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -90,6 +92,9 @@ func TestUnbanOffline(t *testing.T) {
 	defer s.Close()
 	if bans, err := s.Bans(time.Now()); err != nil || len(bans) > 0 {
 		t.Errorf("stored bans: %v, %v", bans, err)
+	}
+	if held, err := s.Held(); err != nil || len(held) > 0 {
+		t.Errorf("held bans that the next daemon would let through: %v, %v", held, err)
 	}
 	record, err := s.Record(netip.MustParsePrefix("203.0.113.9/32"), 1)
 	if err != nil || len(record) != 1 || record[0].Action != decide.Lift || record[0].Origin != "operator" {

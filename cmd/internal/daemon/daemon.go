@@ -185,8 +185,13 @@ func (d *daemon) restore(ctx context.Context, guards safe) error {
 	if err != nil {
 		return err
 	}
+	held, err := d.store.Held()
+	if err != nil {
+		return err
+	}
 	d.pipe.engine.Restore(bans, windows, now)
 	d.pipe.engine.Recognise(known)
+	d.pipe.engine.Wait(held)
 	lifted := append(d.pipe.engine.SetBack(now, 0), d.pipe.engine.Obey(orders, now)...)
 	lifted = append(lifted, guards.put(d.pipe.engine, now)...)
 	if d.store.Degraded() != nil {
@@ -198,7 +203,7 @@ func (d *daemon) restore(ctx context.Context, guards safe) error {
 		return fmt.Errorf("restore bans: %w", err)
 	}
 	d.pipe.settle(ctx, lifted, nil)
-	d.log.Info("bans restored", "bans", len(bans), "windows", len(windows), "lifted", len(lifted))
+	d.log.Info("bans restored", "bans", len(bans), "windows", len(windows), "held", len(held), "lifted", len(lifted))
 	return nil
 }
 

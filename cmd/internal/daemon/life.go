@@ -150,12 +150,14 @@ func (d *daemon) recall(ctx context.Context, now time.Time) {
 	windows, err2 := d.store.Windows()
 	known, err3 := d.store.Known()
 	orders, err4 := d.store.Orders()
-	if err := errors.Join(err, err2, err3, err4); err != nil {
+	held, err5 := d.store.Held()
+	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
 		d.log.Error("read the record", "err", err)
 		return
 	}
 	d.pipe.engine.Restore(bans, windows, now)
 	d.pipe.engine.Recognise(known)
+	d.pipe.engine.Wait(held)
 	d.pipe.settle(ctx, append(d.pipe.engine.SetBack(now, 0), d.pipe.engine.Obey(orders, now)...), nil)
 	d.police.repair(ctx, d.pipe.engine.Standings(now))
 }

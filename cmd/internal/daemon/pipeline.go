@@ -233,8 +233,8 @@ next:
 // then told. A machine that loses power before the fsync loses its kernel sets
 // too, so that the two never disagree.
 func (p *pipeline) settle(ctx context.Context, decisions []decide.Decision, marks []ingest.Mark) {
-	batch := store.Batch{Decisions: decisions, Windows: p.engine.Touched(), Known: p.engine.KnownTouched(), Orders: p.engine.OrdersTouched(), Scores: p.engine.Scores(p.now()), Marks: marks}
-	if len(batch.Decisions)+len(batch.Windows)+len(batch.Known)+len(batch.Orders)+len(batch.Scores)+len(batch.Marks) == 0 {
+	batch := store.Batch{Decisions: decisions, Windows: p.engine.Touched(), Known: p.engine.KnownTouched(), Held: p.engine.HeldTouched(), Orders: p.engine.OrdersTouched(), Scores: p.engine.Scores(p.now()), Marks: marks}
+	if len(batch.Decisions)+len(batch.Windows)+len(batch.Known)+len(batch.Held)+len(batch.Orders)+len(batch.Scores)+len(batch.Marks) == 0 {
 		return
 	}
 	if p.rates != nil {

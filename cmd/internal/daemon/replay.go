@@ -114,6 +114,7 @@ func (r *Replay) keep(decisions []decide.Decision) {
 	_ = r.record.Commit(store.Batch{Decisions: decisions}) // memory takes all
 	r.engine.Touched()
 	r.engine.KnownTouched()
+	r.engine.HeldTouched()
 	r.engine.Committed()
 }
 
