@@ -44,6 +44,7 @@ type Engine struct {
 	leaks       map[netip.Prefix]int // by banned prefix
 	notices     []Decision           // alarms that no match asked for, for Observe to hand out
 	scores      map[scoreKey]*Score  // since Scores
+	leaked      bool                 // the match at hand is among them
 
 	stats Stats
 }
@@ -153,6 +154,7 @@ func (e *Engine) Observe(m *rules.Match, now time.Time) []Decision {
 	default:
 	}
 	var out []Decision
+	e.leaked = false
 	over := e.during(peer, m.Time) // before a jail of this match bans it
 	for _, d := range e.packs[m.Rule.Pack] {
 		e.stats.Observed++
@@ -257,12 +259,17 @@ func (e *Engine) count(d *docket, k key, peer netip.Addr, m *rules.Match, over [
 	return e.sentence(w, c, m, now)
 }
 
-// leak notes a line that came although a ban should have refused what it is about.
+// leak notes a line that came although a ban should have refused what it is about, once
+// however many jails it is put before.
 func (e *Engine) leak(w *watch, over []Decision, at int64) {
+	if e.leaked {
+		return
+	}
 	for i := range over {
 		b := &over[i]
 		if !b.Simulated && (b.refuses() || b.Jail == w.docket.Name) && at > max(nanos(b.At), w.enforced)+int64(effectAfter) {
 			e.leaks[b.Prefix]++
+			e.leaked = true
 			return
 		}
 	}

@@ -35,6 +35,12 @@ func TestLeaks(t *testing.T) {
 	if n := len(e.Leaks()); n != 0 {
 		t.Errorf("%d bans leak that have ended", n)
 	}
+	e = newEngine(t, nil, DefaultJail("sshd", "sshd"), DefaultJail("slow", "sshd"))
+	attack(e, "198.51.100.8", epoch, 5)
+	attack(e, "198.51.100.8", seconds(10), 3)
+	if n := e.Leaks()[p]; n != 3 {
+		t.Errorf("%d leaks of three lines before two jails", n)
+	}
 	j := DefaultJail("lab", "sshd")
 	j.Simulate = true
 	e = newEngine(t, nil, j)

@@ -138,7 +138,7 @@ func (p *Printer) whyDecision(b *bytes.Buffer, w *Why, d *Decision, now time.Tim
 		p.field(b, "strike", fmt.Sprint(d.Strike))
 	}
 	if d.Action == "ban" {
-		p.field(b, "sentence", d.sentence(now))
+		p.field(b, "sentence", w.sentence(d, now))
 	}
 	if d.Origin != "rules" {
 		p.field(b, "origin", d.Origin)
@@ -157,9 +157,12 @@ func (p *Printer) whyDecision(b *bytes.Buffer, w *Why, d *Decision, now time.Tim
 }
 
 // sentence says how long a ban lasts, and what is special about it.
-func (d *Decision) sentence(now time.Time) string {
+func (w *Why) sentence(d *Decision, now time.Time) string {
 	out := term(d.At, d.Until)
-	if d.Until != nil {
+	switch ended := w.endedEarly(d); {
+	case ended != nil:
+		out += ", lifted at " + clock(*ended, now)
+	case d.Until != nil:
 		out += ", until " + end(d.Until, now)
 	}
 	switch {
@@ -171,6 +174,20 @@ func (d *Decision) sentence(now time.Time) string {
 		out += ", over before it was decided"
 	}
 	return out
+}
+
+// endedEarly returns when a ban was lifted before its end; nil if it was not, or if
+// what is shown does not tell.
+func (w *Why) endedEarly(d *Decision) *time.Time {
+	var ended *time.Time
+	for i := range w.Decisions {
+		l := &w.Decisions[i]
+		over := d.Until != nil && !l.At.Before(*d.Until)
+		if l.Action == "lift" && l.Prefix == d.Prefix && l.Jail == d.Jail && l.At.After(d.At) && !over && (ended == nil || l.At.Before(*ended)) {
+			ended = &l.At
+		}
+	}
+	return ended
 }
 
 // counts says how many attempts there are, and how many lines were merged into them, by

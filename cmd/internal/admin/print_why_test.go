@@ -12,6 +12,8 @@ func sampleWhy() Why {
 	d := sampleDecision()
 	d.Sums = []decide.Sum{{Service: "ssh", Witness: "pam", Origin: "journald", Attempts: 4, Lines: 4}, {Service: "ssh", Witness: "verdict", Origin: "udp pbx", Attempts: 5, Lines: 5}}
 	lift := decide.Decision{Action: decide.Lift, Prefix: d.Prefix, At: at.Add(-time.Hour), Jail: "sshd", Rule: d.Rule, Origin: "operator", Reason: "my own\ncolleague"}
+	before := sampleDecision()
+	before.At, before.Until, before.Evidence = lift.At.Add(-time.Minute), lift.At.Add(time.Hour), nil
 	network := sampleDecision()
 	network.Prefix, network.Jail, network.Attempts, network.Reason = netip.MustParsePrefix("203.0.113.0/24"), "slow", 0, "3 of its /32 are banned"
 	network.At, network.Until, network.Evidence = at.Add(-time.Minute), time.Time{}, nil
@@ -20,7 +22,7 @@ func sampleWhy() Why {
 	bans[0].Leaks = 3
 	return Why{
 		Prefix: d.Prefix, Banned: true, Bans: append(bans, BanOf(&network)), Standing: 2,
-		Decisions: []Decision{DecisionOf(&d), DecisionOf(&network), DecisionOf(&lift)},
+		Decisions: []Decision{DecisionOf(&d), DecisionOf(&network), DecisionOf(&lift), DecisionOf(&before)},
 		Jails: []WhyJail{
 			{
 				Jail: "pbx", Prefix: d.Prefix, Attempts: 3, MaxRetry: 5, FindTime: "60s", Next: "20m", NextStrike: 2, Ladder: []string{"20m", "40m", "1h20m"},
