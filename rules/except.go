@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,21 @@ type exception struct {
 	capture  int // -1: the address
 	prefixes []netip.Prefix
 	globs    []*automaton
+	// texts are what values of the globs hold, one for each; empty where they need
+	// not hold any.
+	texts [][]byte
+}
+
+// possible says cheaply whether a value in places could be one of the exception's.
+func (x *exception) possible(places []place) bool {
+	for _, text := range x.texts {
+		for i := range places {
+			if bytes.Contains(places[i].text, text) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // excepts says that an exception of the rule holds for what was read in places, with
@@ -25,6 +41,11 @@ func (r *compiledRule) excepts(places []place, addr netip.Addr) bool {
 			if slices.ContainsFunc(x.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) }) {
 				return true
 			}
+			continue
+		}
+		// To find a value takes a good part of the time of a line that matches. The name
+		// of an account is another text than stands there.
+		if x.capture != r.account && !x.possible(places) {
 			continue
 		}
 		value, ok := valueOf(places, x.capture)
@@ -60,6 +81,7 @@ func (r *ruleFile) exceptions(c *compiledRule, bad func(string, error)) {
 				x.prefixes, err = appendPrefix(x.prefixes, v)
 			} else {
 				x.globs, err = appendGlob(x.globs, v)
+				x.texts = append(x.texts, globText(v))
 			}
 			if err != nil {
 				bad(key, err)
@@ -100,6 +122,21 @@ func appendGlob(list []*automaton, glob string) ([]*automaton, error) {
 		return list, hinted{fmt.Sprintf("there are too many ways to read %q", glob), "take fewer *"}
 	}
 	return append(list, a), nil
+}
+
+// globText returns a text that whatever matches a glob holds, the longest that is easy
+// to find.
+func globText(glob string) []byte {
+	if strings.Contains(glob, "[") {
+		return nil
+	}
+	longest := ""
+	for _, run := range strings.FieldsFunc(glob, func(r rune) bool { return r == '*' || r == '?' || r == '\\' }) {
+		if len(run) > len(longest) {
+			longest = run
+		}
+	}
+	return []byte(longest)
 }
 
 // translateGlob returns the expression over bytes that a glob is.

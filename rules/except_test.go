@@ -167,3 +167,14 @@ func TestUnlessErrors(t *testing.T) {
 		})
 	}
 }
+
+// What is said to be in every value of a glob is in those that match it.
+func TestGlobText(t *testing.T) {
+	for glob, want := range map[string]string{
+		"ANONYMOUS": "ANONYMOUS", "anon*": "anon", "*a?bcd*": "bcd", "": "", "*": "", "[ab]cde": "", `a\*bc`: "bc", `\[ab`: "",
+	} {
+		if got := globText(glob); string(got) != want {
+			t.Errorf("%q: %q, want %q", glob, got, want)
+		}
+	}
+}
