@@ -159,12 +159,17 @@ func TestKilledInTheMiddle(t *testing.T) {
 }
 
 // speaker returns a function that writes one line to the journal as the unit
-// does, and has it in the journal when it returns.
+// of sshd does, and has it in the journal when it returns.
 func speaker(t testing.TB, unit journaltest.Unit) func(line string) {
+	t.Helper()
+	return speakerAs(t, unit, "sshd")
+}
+
+func speakerAs(t testing.TB, unit journaltest.Unit, tag string) func(line string) {
 	t.Helper()
 	// One process, so that journald has its unit at hand for every line; logger
 	// sends each line as soon as it has read it.
-	cmd := exec.Command("logger", "-t", "sshd", "--socket-errors=on")
+	cmd := exec.Command("logger", "-t", tag, "--socket-errors=on")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
