@@ -100,6 +100,16 @@ func (p *Printer) policy(b *bytes.Buffer, s *JailStatus) {
 		p.field(b, "repeats", plural(j.RepeatMaxRetry, "attempt")+" of who was banned before")
 	}
 	p.field(b, "verdict", fmt.Sprintf("%s %s", j.Verdict, portList(j.Ports)))
+	if j.KnownGoodFactor > 1 {
+		p.field(b, "known good", fmt.Sprintf("%d attempts on an account that was opened from there", j.MaxRetry*j.KnownGoodFactor))
+	}
+	if j.PromoteAfter > 0 {
+		promotes := fmt.Sprintf("the network of %d banned neighbours", j.PromoteAfter)
+		if !j.Promote4 {
+			promotes += ", of IPv6 alone"
+		}
+		p.field(b, "promotes", promotes)
+	}
 	spoofable := j.Spoofable
 	if spoofable == "short" {
 		spoofable += ", at most " + j.SpoofableBanTime

@@ -25,7 +25,7 @@ func sampleJail() JailStatus {
 		Policy: JailPolicy{
 			MaxRetry: 5, FindTime: "10m", MaxChallenges: 30, BanTime: "10m", Ladder: []string{"10m", "20m", "40m", "1h20m", "2h40m"}, RepeatMaxRetry: 2,
 			GroupBy: "account", Distinct: 3, Ports: []decide.Port{{Proto: "tcp", Port: 22}, {Proto: "tcp", Port: 2222}}, Verdict: "reject",
-			Sources: []string{"journald"}, MinTrust: "normal", Spoofable: "short", SpoofableBanTime: "10m", Canaries: []string{"admin"},
+			Sources: []string{"journald"}, MinTrust: "normal", Spoofable: "short", SpoofableBanTime: "10m", KnownGoodFactor: 4, PromoteAfter: 3, Canaries: []string{"admin"},
 		},
 		Warnings: []string{"rule sshd/failed-password may ban the wrong people"},
 	}
