@@ -84,6 +84,12 @@ type JailRule struct {
 	RecentLifted uint64 `json:"recent_lifted"`
 }
 
+// RuleScore is what one rule brought in one of the jails.
+type RuleScore struct {
+	Jail string `json:"jail"`
+	JailRule
+}
+
 // JailPolicy is what holds in a jail, spelled as in the configuration.
 type JailPolicy struct {
 	MaxRetry      int    `json:"max_retry"`

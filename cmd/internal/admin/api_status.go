@@ -20,12 +20,14 @@ type Status struct {
 	Sources []Source `json:"sources"`
 	// Senders are those of each source, who was last heard first, and last of all
 	// those without a row of their own.
-	Senders  []Sender `json:"senders"`
-	Packs    []Pack   `json:"packs"`
-	Jails    []Jail   `json:"jails"`
-	Store    Part     `json:"store"`
-	Firewall Firewall `json:"firewall"`
-	Queue    Queue    `json:"queue"`
+	Senders []Sender `json:"senders"`
+	Packs   []Pack   `json:"packs"`
+	Jails   []Jail   `json:"jails"`
+	// Rules are those of the jails that ever brought anything.
+	Rules    []RuleScore `json:"rules"`
+	Store    Part        `json:"store"`
+	Firewall Firewall    `json:"firewall"`
+	Queue    Queue       `json:"queue"`
 	// Orders are what operators said that is in force.
 	Orders []Order `json:"orders"`
 	// Alarms are the last ones, newest first.

@@ -183,7 +183,7 @@ var metrics = append([]metric{
 	gauge("refused_bytes", "Bytes refused by the standing bans.", func(s *Status, emit func(float64, ...string)) {
 		emit(float64(s.Firewall.Bytes))
 	}),
-}, senderMetrics...)
+}, append(ruleMetrics, senderMetrics...)...)
 
 func gauge(name, help string, read func(*Status, func(float64, ...string)), labels ...string) metric {
 	return metric{prometheus.NewDesc("bailiff_"+name, help, labels, nil), prometheus.GaugeValue, read}

@@ -70,6 +70,7 @@ func sampleStatus() Status {
 		Senders:  sampleSenders(),
 		Packs:    []Pack{{Name: "sshd", Rules: 12, Matches: 512, Ambiguous: 1, Untrusted: 3, Sample: "Failed \x1b[2J", NearMisses: 2, NearSample: "Failed\x00 new words", Sessions: &Sessions{Live: 6, Unbound: 4, Evicted: 5}}, {Name: "nginx"}},
 		Jails:    []Jail{{Name: "sshd", Packs: []string{"sshd"}, Windows: 7, Standing: 2, Bans: 9, Alarms: 1}, {Name: "lab", Packs: []string{"sshd", "asterisk"}, Simulate: true, Unheard: 3, Idle: 8}},
+		Rules:    []RuleScore{{"sshd", JailRule{Rule: "sshd/failed-password", Matches: 100, Bans: 9, Lifted: 2}}},
 		Store:    Part{OK: false, Detail: "/var/lib/bailiff", Error: "disk full", Hint: "make room", Errors: 2},
 		Firewall: Firewall{Part: Part{OK: true, Detail: "table inet bailiff"}, Bans: 2, Packets: 1234, Bytes: 3 << 20, Repairs: 1},
 		Queue:    Queue{Length: 1, Capacity: 65536, Dropped: []Count{{"udp:127.0.0.1:5514", "full", 4}}},

@@ -44,8 +44,8 @@ func (d *daemon) jailStatusOf(ctx context.Context, name string) (admin.JailStatu
 		return s, err
 	}
 	scores, err := d.store.Scores(now)
-	if err != nil {
-		return s, err
+	if err != nil { // what is not on record is told all the same
+		s.Warnings = append(s.Warnings, "the totals cannot be read: "+err.Error())
 	}
 	addScores(&s, slices.DeleteFunc(scores, func(o store.Score) bool { return o.Jail != name }))
 	return s, nil
@@ -123,7 +123,7 @@ func policyOf(e *decide.Escalation, j *decide.Jail) admin.JailPolicy {
 
 // addScores fills in what is counted over all restarts.
 func addScores(s *admin.JailStatus, scores []store.Score) {
-	s.Warnings = append(s.Warnings, doubtful(scores, func(string) bool { return true })...)
+	s.Warnings = append(s.Warnings, doubtful(scores)...)
 	s.Rules = []admin.JailRule{}
 	for i := range scores {
 		n := &scores[i]
@@ -140,23 +140,43 @@ func addScores(s *admin.JailStatus, scores []store.Score) {
 			s.Banned.Operator += n.Bans
 			continue
 		}
-		s.Rules = append(s.Rules, admin.JailRule{
-			Rule: n.Rule, Matches: n.Matches, Bans: n.Bans, Held: n.Held, Lifted: n.Lifted, RecentBans: n.Lately.Bans, RecentLifted: n.Lately.Lifted,
-		})
+		s.Rules = append(s.Rules, jailRule(n))
 	}
 	slices.SortStableFunc(s.Rules, func(a, b admin.JailRule) int { return cmp.Compare(b.Matches, a.Matches) })
+}
+
+func jailRule(n *store.Score) admin.JailRule {
+	return admin.JailRule{
+		Rule: n.Rule, Matches: n.Matches, Bans: n.Bans, Held: n.Held, Lifted: n.Lifted, RecentBans: n.Lately.Bans, RecentLifted: n.Lately.Lifted,
+	}
+}
+
+// ruleStatus tells what the rules of the jails brought that s names, and of which to beware.
+func (d *daemon) ruleStatus(s *admin.Status, now time.Time) {
+	scores, err := d.store.Scores(now)
+	if err != nil {
+		s.Warnings = append(s.Warnings, "what each rule brought cannot be read: "+err.Error())
+		return
+	}
+	scores = slices.DeleteFunc(scores, func(n store.Score) bool {
+		return n.Rule == "" || !slices.ContainsFunc(s.Jails, func(j admin.Jail) bool { return j.Name == n.Jail })
+	})
+	for i := range scores {
+		s.Rules = append(s.Rules, admin.RuleScore{Jail: scores[i].Jail, JailRule: jailRule(&scores[i])})
+	}
+	s.Warnings = append(s.Warnings, doubtful(scores)...)
 }
 
 // doubtLifts is how many bans of a rule an operator must have lifted within 30 days for
 // the rule to be doubtful.
 const doubtLifts = 3
 
-// doubtful warns of rules whose bans operators lift, in the jails that there are.
-func doubtful(scores []store.Score, jails func(string) bool) []string {
+// doubtful warns of rules whose bans operators lift.
+func doubtful(scores []store.Score) []string {
 	var out []string
 	for i := range scores {
 		n := &scores[i]
-		if n.Lately.Lifted < doubtLifts || !jails(n.Jail) {
+		if n.Lately.Lifted < doubtLifts {
 			continue
 		}
 		bans := max(n.Lately.Bans, n.Lately.Lifted) // one that was lifted may be older

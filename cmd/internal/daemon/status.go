@@ -18,7 +18,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 	now := time.Now()
 	s := admin.Status{
 		Version: d.opt.Version, PID: os.Getpid(), Started: d.started, Now: now, Config: d.opt.Config.File, DryRun: d.opt.DryRun,
-		Sources: []admin.Source{}, Senders: []admin.Sender{}, Alarms: []admin.Decision{}, Warnings: []string{},
+		Rules: []admin.RuleScore{}, Sources: []admin.Source{}, Senders: []admin.Sender{}, Alarms: []admin.Decision{}, Warnings: []string{},
 	}
 	var census decide.Census
 	var watched map[string]int
@@ -59,13 +59,7 @@ func (d *daemon) status(ctx context.Context) (admin.Status, error) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans are without effect: attempts go on; bailiff list shows them, and bailiff why ADDRESS the cause", leaking))
 	}
 	s.Firewall.Leaking = leaking
-	scores, err := d.store.Scores(now)
-	if err != nil {
-		return s, err
-	}
-	s.Warnings = append(s.Warnings, doubtful(scores, func(jail string) bool {
-		return slices.ContainsFunc(s.Jails, func(j admin.Jail) bool { return j.Name == jail })
-	})...)
+	d.ruleStatus(&s, now)
 	if held > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%d bans wait for room under a ceiling; bailiff held lists them", held))
 	}
