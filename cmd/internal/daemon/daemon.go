@@ -127,6 +127,13 @@ func Run(ctx context.Context, opt Options) error {
 	if err := api.Listen(); err != nil {
 		return err
 	}
+	if !opt.DryRun {
+		table, err := claim(claimName, d.log)
+		if err != nil {
+			return errors.Join(err, api.Close())
+		}
+		defer table.Close()
+	}
 	engine, err := decide.New(law.decide, d.store)
 	if err != nil {
 		return errors.Join(err, api.Close())

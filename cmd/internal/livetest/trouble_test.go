@@ -214,6 +214,9 @@ func TestSecondDaemon(t *testing.T) {
 	}
 	socket.fails(socket.run(), 1, "another bailiff answers on "+first.Socket)
 
+	alien := newBailiff(t, "") // shares nothing with the first but the table
+	alien.fails(alien.run(), 1, "another bailiff (pid ")
+
 	if after := ruleset(t); after != before {
 		t.Errorf("the kernel was changed:\n%s", after)
 	}
