@@ -168,7 +168,7 @@ func (p *pipeline) judge(ctx context.Context) {
 		case ask := <-p.asks:
 			ask()
 		case <-p.police.broken():
-			p.police.repair(ctx, p.engine.Standings(p.now()))
+			p.police.disturbed(ctx, p.engine.Standings)
 		case <-second.C:
 			p.police.retry(ctx, p.engine.Standings)
 			p.tick(ctx, p.now())

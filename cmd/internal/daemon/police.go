@@ -24,7 +24,11 @@ type police struct {
 	again   time.Time     // when to try the next Sync; zero: the firewall agrees
 	backoff time.Duration // before the try after that
 
+	touched time.Time // when somebody else changed the firewall last
+	bouts   int       // how often that was since it was left alone for calm
+
 	wrong   atomic.Pointer[error] // the last refusal; nil while all is well
+	fought  atomic.Int64          // when patience ended last, in Unix nanoseconds
 	failed  atomic.Uint64
 	repairs atomic.Uint64
 }
@@ -32,14 +36,46 @@ type police struct {
 const (
 	firstRetry = time.Second
 	lastRetry  = time.Minute
+	// A change by somebody else is repaired at once, patience times in a row, and then
+	// with pauses up to lastPause: two who keep undoing what the other does must not take
+	// the machine. Left alone for calm, the firewall is taken for ours again.
+	patience  = 5
+	lastPause = 10 * time.Second
+	calm      = time.Minute
 )
+
+var errFought = errors.New("somebody else keeps changing it, perhaps a second bailiff; it is made whole again every ten seconds")
 
 // trouble returns what keeps the firewall from agreeing, or nil.
 func (p *police) trouble() error {
 	if err := p.wrong.Load(); err != nil {
 		return *err
 	}
+	if p.now().UnixNano()-p.fought.Load() < int64(calm) {
+		return errFought
+	}
 	return nil
+}
+
+// disturbed repairs what somebody else changed, at once or soon.
+func (p *police) disturbed(ctx context.Context, bans func(time.Time) []decide.Decision) {
+	now := p.now()
+	if now.Sub(p.touched) >= calm {
+		p.bouts = 0
+	}
+	p.touched = now
+	if !p.again.IsZero() {
+		return // a repair is due
+	}
+	if p.bouts++; p.bouts <= patience {
+		p.repair(ctx, bans(now))
+		return
+	}
+	if p.bouts == patience+1 {
+		p.log.Error("somebody else keeps changing the firewall, perhaps a second bailiff; it is repaired with pauses now")
+	}
+	p.fought.Store(now.UnixNano())
+	p.again = now.Add(min(firstRetry<<min(p.bouts-patience-1, 10), lastPause))
 }
 
 func (p *police) broken() <-chan struct{} {

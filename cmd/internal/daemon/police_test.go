@@ -111,3 +111,36 @@ func TestStartWithABanThatIsRefused(t *testing.T) {
 		t.Errorf("began with %v, trouble %v, again %v", err, p.trouble(), p.again)
 	}
 }
+
+// TestTwoWhoFight: what somebody else changes is repaired at once, but not a thousand times a
+// second.
+func TestTwoWhoFight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{}
+		p := &police{firewall: wall{d}, log: quiet, now: time.Now}
+		none := func(time.Time) []decide.Decision { return nil }
+		time.Sleep(calm)
+		for range 60 * 100 {
+			p.disturbed(t.Context(), none)
+			p.retry(t.Context(), none)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := len(d.read()); n < patience+6 || n > patience+12 {
+			t.Errorf("repaired %d times in a minute", n)
+		}
+		if !errors.Is(p.trouble(), errFought) {
+			t.Errorf("trouble: %v", p.trouble())
+		}
+		time.Sleep(lastPause)
+		if p.retry(t.Context(), none); len(d.read()) != 1 {
+			t.Error("the last change is not repaired")
+		}
+		time.Sleep(calm)
+		if p.trouble() != nil {
+			t.Errorf("trouble after a calm minute: %v", p.trouble())
+		}
+		if p.disturbed(t.Context(), none); len(d.read()) != 1 {
+			t.Error("not repaired at once after a calm minute")
+		}
+	})
+}
