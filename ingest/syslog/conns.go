@@ -21,7 +21,13 @@ type conn struct {
 	end  context.CancelFunc
 	last atomic.Int64 // when its last line arrived, or it did; Unix nanoseconds
 	now  func() time.Time
-	told bool // to end; of the table
+	told bool   // to end; of the table
+	nth  uint64 // to be let in; of the table
+}
+
+// before says that c has been idle longer than o, or came first.
+func (c *conn) before(o *conn) bool {
+	return cmp.Or(cmp.Compare(c.last.Load(), o.last.Load()), cmp.Compare(c.nth, o.nth)) < 0
 }
 
 // idleAfter is how long a connection without a line must be silent to be given
@@ -49,6 +55,7 @@ type conns struct {
 	open   map[*conn]struct{} // including those told to end
 	ending int                // those told to end
 	of     map[string]int     // how many a sender has, without those
+	nth    uint64             // of the last that was let in
 }
 
 func newConns(o *Options) *conns {
@@ -86,6 +93,8 @@ func (t *conns) add(ctx context.Context, c *conn) (closed uint64, ok bool) {
 	}
 	c.ctx, c.end = context.WithCancel(ctx)
 	c.last.Store(now.UnixNano())
+	t.nth++
+	c.nth = t.nth
 	t.open[c] = struct{}{}
 	t.of[c.sender]++
 	return closed, true
@@ -110,7 +119,7 @@ func (t *conns) yield(sender string, before time.Time) bool {
 	}
 	var idlest *conn
 	for c := range t.open {
-		if c.sender == sender && !c.told && (idlest == nil || c.last.Load() < idlest.last.Load()) {
+		if c.sender == sender && !c.told && (idlest == nil || c.before(idlest)) {
 			idlest = c
 		}
 	}
