@@ -38,7 +38,10 @@ func (e *Entry) SetMessage(raw []byte) {
 		e.Truncated = true
 	}
 	text := len(raw)
-	msg := Clean(raw)
+	msg := decolour(raw)
+	if len(msg) < text {
+		msg = trimLeft(trimRight(msg))
+	}
 	e.Repeat = 1
 	if quoted, n := unwrap(msg); n > 1 {
 		if len(quoted) >= repeatedQuote {
@@ -113,11 +116,13 @@ func peelStamp(msg []byte) []byte {
 		return msg
 	}
 	b, bracketed := bytes.CutPrefix(msg, []byte("["))
-	i := shape(b, "dddd-dd-dd dd:dd:dd")
-	if i == 0 {
-		i = shape(b, "dddd-dd-ddTdd:dd:dd")
-	}
-	if i == 0 && bracketed {
+	i := 0
+	switch {
+	case b[4] == '-':
+		if i = shape(b, "dddd-dd-dd dd:dd:dd"); i == 0 {
+			i = shape(b, "dddd-dd-ddTdd:dd:dd")
+		}
+	case bracketed && b[3] == ' ':
 		i = bsdStamp(b)
 	}
 	if i == 0 {

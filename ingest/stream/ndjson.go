@@ -89,5 +89,6 @@ func (s *Scanner) happenedAt(when []byte, e *ingest.Entry) {
 		}
 		return
 	}
-	s.happened(syslog.ParseStamp(when), e)
+	stamp := syslog.ParseStamp(when)
+	s.happened(&stamp, e)
 }

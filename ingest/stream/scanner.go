@@ -177,24 +177,25 @@ func (s *Scanner) syslog(b []byte, e *ingest.Entry) {
 	if len(e.Identifier) == 0 {
 		e.Identifier = s.identifier
 	}
-	s.happened(h.Stamp, e)
+	s.happened(&h.Stamp, e)
 }
 
 // happened sets the time of e to its stamp. Lines of one minute follow each
 // other, and its start is worked out once.
-func (s *Scanner) happened(stamp syslog.Stamp, e *ingest.Entry) {
+func (s *Scanner) happened(stamp *syslog.Stamp, e *ingest.Entry) {
 	if stamp.IsZero() || s.opts.Stamps == NoStamps || s.opts.Stamps == ZonedStamps && !stamp.Zoned {
 		return
 	}
-	if stamp == s.stamp {
+	if *stamp == s.stamp {
 		e.Time = s.time
 		return
 	}
-	s.stamp = stamp
+	s.stamp = *stamp
 	into := time.Duration(min(stamp.Second, 59))*time.Second + time.Duration(stamp.Nanosecond)
-	stamp.Second, stamp.Nanosecond = 0, 0
-	if stamp != s.minute {
-		s.minute, s.minuteStart = stamp, stamp.Time(e.Received)
+	minute := *stamp
+	minute.Second, minute.Nanosecond = 0, 0
+	if minute != s.minute {
+		s.minute, s.minuteStart = minute, minute.Time(e.Received)
 	}
 	if t := s.minuteStart.Add(into); !s.minuteStart.IsZero() && t.Before(e.Received) {
 		e.Time = t
@@ -212,7 +213,8 @@ func (s *Scanner) received() time.Time {
 }
 
 func (s *Scanner) message(b []byte, e *ingest.Entry) {
-	s.happened(syslog.LeadingStamp(b), e)
+	stamp := syslog.LeadingStamp(b)
+	s.happened(&stamp, e)
 	e.Host, e.ProcID, e.Unit, e.Fields = nil, nil, nil, nil
 	e.Dialect = ingest.Bare
 	e.UID, e.PID = -1, -1

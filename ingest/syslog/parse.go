@@ -26,6 +26,9 @@ type Parser struct {
 	// of one second follow each other.
 	second [len("Nov 23 01:38:44")]byte
 	stamp  Stamp
+	// host is the last one behind a stamp, with the space that follows it: most lines
+	// of a log are of one.
+	host []byte
 }
 
 var bom = []byte("\ufeff")
@@ -51,10 +54,9 @@ var bom = []byte("\ufeff")
 // can move the end of the header. A word is taken for a tag only if it looks
 // like the name of a program and ends in a colon; an address never does, so
 // that no address is taken from a message that has no tag.
-func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
+func (p *Parser) Parse(line []byte, e *ingest.Entry) (h Header) {
 	e.Host, e.Identifier, e.ProcID, e.Fields = nil, nil, nil, nil
 	e.Truncated, e.Dialect = false, ingest.Bare
-	h := Header{Priority: -1}
 
 	b := line
 	if len(b) > 0 && b[0] == bom[0] {
@@ -70,14 +72,12 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) Header {
 		}
 		b = trimSpaces(b)
 	}
-	s, rest, stamped := p.cutStamp(b)
-	if stamped {
-		h.Stamp = s
+	if rest, stamped := p.cutStamp(b, &h.Stamp); stamped {
 		e.Dialect = ingest.RFC3164
 		if b[0] >= '0' && b[0] <= '9' {
 			e.Dialect = ingest.RFC3339
 		}
-		e.SetMessage(hostAndTag(rest, e))
+		e.SetMessage(p.hostAndTag(rest, e))
 		h.Number = audioCodes(e)
 		return h
 	}
@@ -117,24 +117,37 @@ func cutPriority(b []byte) (rest []byte, pri int) {
 // hostAndTag takes HOST TAG[PID]: or TAG[PID]: from b, the text behind a stamp,
 // and returns what is left. RFC 3164 demands a host, so the first word is one
 // unless it is a tag or cannot be a name.
-func hostAndTag(b []byte, e *ingest.Entry) []byte {
-	if rest, ok := cutTag(b, e, false); ok {
-		return rest
-	}
-	n := 0
-	for n < len(b) && inHost(b[n]) {
+func (p *Parser) hostAndTag(b []byte, e *ingest.Entry) []byte {
+	n := len(p.host)
+	if n == 0 || len(b) < n || string(b[:n]) != string(p.host) {
+		if rest, ok := cutTag(b, e, false); ok {
+			return rest
+		}
+		if n = hostLen(b); n == 0 {
+			return b
+		}
+		p.host = append(p.host[:0], b[:n+1]...)
 		n++
 	}
-	if n == 0 || n > maxHost || n == len(b) || b[n] != ' ' {
-		return b
-	}
-	e.Host = b[:n]
+	e.Host = b[:n-1]
 	b = trimSpaces(b[n:])
 	if len(b) > 0 && b[0] == ':' {
 		b = bytes.TrimPrefix(b, []byte(": ")) // Cisco ASA: "fw1 : %ASA-6-302013: …"
 	}
 	b, _ = cutTag(b, e, true)
 	return b
+}
+
+// hostLen returns the length of the host that b begins with, 0 if it is none.
+func hostLen(b []byte) int {
+	n := 0
+	for n < len(b) && inHost(b[n]) {
+		n++
+	}
+	if n > maxHost || n == len(b) || b[n] != ' ' {
+		return 0
+	}
+	return n
 }
 
 // trimSpaces returns b without the spaces that it begins with.

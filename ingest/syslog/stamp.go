@@ -8,14 +8,14 @@ import (
 )
 
 // Stamp is the timestamp of a header as it was written. The zero value stands
-// for none.
+// for none. It is copied and compared for each line, and therefore small.
 type Stamp struct {
-	// Year is 0 where the layout has none (RFC 3164).
-	Year, Month, Day     int
-	Hour, Minute, Second int
-	Nanosecond           int
+	Nanosecond int
 	// Offset is the zone in seconds east of UTC, if Zoned.
-	Offset int
+	Offset int32
+	// Year is 0 where the layout has none (RFC 3164).
+	Year                             int16
+	Month, Day, Hour, Minute, Second int8
 	// Zoned and Fractional say that the stamp has a numeric zone and a
 	// fraction of a second.
 	Zoned, Fractional bool
@@ -35,13 +35,13 @@ func (s Stamp) Time(now time.Time) time.Time {
 	case s.IsZero():
 		return time.Time{}
 	case s.Zoned:
-		t := s.in(s.Year, time.UTC)
+		t := s.in(int(s.Year), time.UTC)
 		if t.IsZero() {
 			return t
 		}
 		return t.Add(-time.Duration(s.Offset) * time.Second)
 	case s.Year != 0:
-		return s.in(s.Year, now.Location())
+		return s.in(int(s.Year), now.Location())
 	}
 	limit := now.Add(24 * time.Hour)
 	latest := limit.Year()
@@ -55,11 +55,16 @@ func (s Stamp) Time(now time.Time) time.Time {
 
 // in puts the stamp into a year. A leap second is the one before.
 func (s Stamp) in(year int, loc *time.Location) time.Time {
-	t := time.Date(year, time.Month(s.Month), s.Day, s.Hour, s.Minute, min(s.Second, 59), s.Nanosecond, loc)
-	if t.Day() != s.Day && s.Day > 28 {
+	t := time.Date(year, time.Month(s.Month), int(s.Day), int(s.Hour), int(s.Minute), int(min(s.Second, 59)), s.Nanosecond, loc)
+	if t.Day() != int(s.Day) && s.Day > 28 {
 		return time.Time{}
 	}
 	return t
+}
+
+// intoMinute is how far into its minute the stamp is.
+func (s *Stamp) intoMinute() time.Duration {
+	return time.Duration(min(s.Second, 59))*time.Second + time.Duration(s.Nanosecond)
 }
 
 // trusted returns when a line with stamp s happened: when it was written, if s is
@@ -77,8 +82,8 @@ func (s Stamp) trusted(written, received time.Time, skew time.Duration) time.Tim
 // told returns s as the rows of senders take it.
 func (s *Stamp) told() sender.Stamp {
 	return sender.Stamp{
-		Year: s.Year, Month: s.Month, Day: s.Day,
-		OfDay:  time.Duration((s.Hour*60+s.Minute)*60+min(s.Second, 59))*time.Second + time.Duration(s.Nanosecond),
+		Year: int(s.Year), Month: int(s.Month), Day: int(s.Day),
+		OfDay:  time.Duration(s.Hour)*time.Hour + time.Duration(s.Minute)*time.Minute + s.intoMinute(),
 		Offset: time.Duration(s.Offset) * time.Second, Zoned: s.Zoned, Fractional: s.Fractional,
 	}
 }
@@ -98,7 +103,7 @@ func parseISO(b []byte, sep byte) (s Stamp, n int) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || month < 1 || month > 12 || day < 1 || day > 31 {
 		return Stamp{}, 0
 	}
-	s = Stamp{Year: century*100 + year, Month: month, Day: day}
+	s = Stamp{Year: int16(century)*100 + int16(year), Month: month, Day: day}
 	if !s.clock(b[11:]) {
 		return Stamp{}, 0
 	}
@@ -122,7 +127,7 @@ func parseBSD(b []byte) (s Stamp, n int) {
 		n++
 	}
 	for ; n < len(b) && n < 6 && isDigit(b[n]); n++ {
-		s.Day = s.Day*10 + int(b[n]-'0')
+		s.Day = s.Day*10 + int8(b[n]-'0')
 	}
 	if s.Day < 1 || s.Day > 31 || n == len(b) || b[n] != ' ' {
 		return Stamp{}, 0
@@ -134,7 +139,7 @@ func parseBSD(b []byte) (s Stamp, n int) {
 		if !ok1 || !ok2 {
 			return Stamp{}, 0
 		}
-		s.Year = century*100 + year
+		s.Year = int16(century)*100 + int16(year)
 		n += 5
 	}
 	if !s.clock(b[n:]) {
@@ -196,7 +201,7 @@ func (s *Stamp) zone(b []byte) int {
 	if !ok || hours > 23 || minutes > 59 {
 		return 0
 	}
-	s.Offset = (hours*60 + minutes) * 60
+	s.Offset = (int32(hours)*60 + int32(minutes)) * 60
 	if b[0] == '-' {
 		s.Offset = -s.Offset
 	}
@@ -205,17 +210,17 @@ func (s *Stamp) zone(b []byte) int {
 }
 
 // two reads two digits.
-func two(b []byte) (int, bool) {
+func two(b []byte) (int8, bool) {
 	if !isDigit(b[0]) || !isDigit(b[1]) {
 		return 0, false
 	}
-	return int(b[0]-'0')*10 + int(b[1]-'0'), true
+	return int8(b[0]-'0')*10 + int8(b[1]-'0'), true
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // month returns the number of the month that b begins with, or 0.
-func month(b []byte) int {
+func month(b []byte) int8 {
 	switch string(b[:3]) {
 	case "Jan":
 		return 1
@@ -245,24 +250,26 @@ func month(b []byte) int {
 	return 0
 }
 
-// cutStamp removes a stamp of either layout from the start of b. What follows
-// it must be a space, or nothing.
-func (p *Parser) cutStamp(b []byte) (s Stamp, rest []byte, ok bool) {
+// cutStamp removes a stamp of either layout from the start of b, and sets s to it. What
+// follows it must be a space, or nothing.
+func (p *Parser) cutStamp(b []byte, s *Stamp) (rest []byte, ok bool) {
 	n := len(p.second)
 	if len(b) > n && b[n] == ' ' && [len(p.second)]byte(b[:n]) == p.second {
-		return p.stamp, trimSpaces(b[n:]), true
+		*s = p.stamp
+		return trimSpaces(b[n:]), true
 	}
-	s, n = parseBSD(b)
+	read, n := parseBSD(b)
 	if n == len(p.second) {
-		p.second, p.stamp = [len(p.second)]byte(b[:n]), s
+		p.second, p.stamp = [len(p.second)]byte(b[:n]), read
 	}
 	if n == 0 {
-		s, n = parseISO(b, 'T')
+		read, n = parseISO(b, 'T')
 	}
 	if n == 0 || n < len(b) && b[n] != ' ' {
-		return Stamp{}, b, false
+		return b, false
 	}
-	return s, trimSpaces(b[n:]), true
+	*s = read
+	return trimSpaces(b[n:]), true
 }
 
 // LeadingStamp returns the stamp that a message without a header begins with, as
