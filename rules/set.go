@@ -18,6 +18,7 @@ const MaxCandidates = 8
 // counters, and any number of goroutines may use it at once.
 type Set struct {
 	groups   map[string]*group // by identifier
+	names    directory         // of them
 	refused  refusals
 	near     nearMisses
 	sessions *sessions
@@ -73,6 +74,7 @@ func Compile(packs ...*Pack) (*Set, error) {
 			distinct = append(distinct, g)
 		}
 	}
+	s.names = newDirectory(s.groups)
 	return s, nil
 }
 
@@ -155,7 +157,7 @@ const (
 // Judge is AppendMatches, and says what became of an entry without a match.
 func (s *Set) Judge(dst []Match, e *ingest.Entry) ([]Match, Outcome) {
 	outcome, before := Unknown, len(dst)
-	g := s.groups[string(e.Identifier)]
+	g := s.names.find(e.Identifier)
 	if g == nil {
 		return dst, outcome
 	}
