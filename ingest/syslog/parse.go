@@ -21,7 +21,8 @@ type Header struct {
 
 // Parser splits lines. The zero value is ready; one Parser serves one goroutine.
 type Parser struct {
-	sd structured
+	header Header
+	sd     structured
 	// second is how the last stamp was written and stamp what it says: lines
 	// of one second follow each other.
 	second [len("Nov 23 01:38:44")]byte
@@ -37,6 +38,7 @@ var bom = []byte("\ufeff")
 // It sets Host, Identifier, ProcID, Fields, Dialect and, through
 // Entry.SetMessage, Message, Cleaned, Repeat and Truncated; the rest of e is the caller's. The byte fields
 // are slices of line, which is cleaned in place. Nothing is allocated.
+// The header is valid until the next call.
 //
 // These layouts are known, each after <PRI>, and those with a stamp also
 // without it, as in files:
@@ -54,7 +56,9 @@ var bom = []byte("\ufeff")
 // can move the end of the header. A word is taken for a tag only if it looks
 // like the name of a program and ends in a colon; an address never does, so
 // that no address is taken from a message that has no tag.
-func (p *Parser) Parse(line []byte, e *ingest.Entry) (h Header) {
+func (p *Parser) Parse(line []byte, e *ingest.Entry) *Header {
+	h := &p.header
+	*h = Header{Priority: -1}
 	e.Host, e.Identifier, e.ProcID, e.Fields = nil, nil, nil, nil
 	e.Truncated, e.Dialect = false, ingest.Bare
 
@@ -64,7 +68,7 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) (h Header) {
 	}
 	b, h.Priority = cutPriority(b)
 	if h.Priority >= 0 {
-		if rest, ok := p.rfc5424(b, &h, e); ok {
+		if rest, ok := p.rfc5424(b, h, e); ok {
 			e.Dialect = ingest.RFC5424
 			h.Number = p.sd.number(e)
 			e.SetMessage(rest)
@@ -83,7 +87,7 @@ func (p *Parser) Parse(line []byte, e *ingest.Entry) (h Header) {
 	}
 	if h.Priority >= 0 {
 		var ok bool
-		if b, ok = cisco(b, &h, e); ok {
+		if b, ok = cisco(b, h, e); ok {
 			e.Dialect = ingest.Cisco
 		} else if b, ok = cutTag(b, e, false); ok {
 			e.Dialect = ingest.Tagged

@@ -94,7 +94,7 @@ func (w *worker) deliver(line []byte, cut bool) {
 	}
 	e.Truncated = e.Truncated || cut
 	e.Received = w.l.opts.Now()
-	e.Time = header.Stamp.trusted(w.heard(&header), e.Received, w.l.opts.MaxSkew)
+	e.Time = header.Stamp.trusted(w.heard(header), e.Received, w.l.opts.MaxSkew)
 	w.page.Entry(e)
 	w.h(e)
 	w.page.Add(ingest.Delivered)
