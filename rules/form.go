@@ -33,8 +33,10 @@ type form struct {
 	// within and behind are the most bytes that can precede the address and
 	// follow it.
 	within, behind int
-	// left and right are the literal text right beside the address.
+	// left and right are the literal text right beside the address, mark that by which
+	// its end is found in a long message.
 	left, right []byte
+	mark        landmark
 	// captures find what the rule wants to know besides, nil where the form
 	// does not have it; they are in the order of the rule's captures.
 	captures []*capture
@@ -104,6 +106,7 @@ func (f *form) parse() error {
 		}
 		if len(after) > 0 {
 			f.right = []byte(literalText(after[0]))
+			f.mark = landmarkOf(after)
 		}
 	}
 	f.before = f.halves.of(before, false)
@@ -189,7 +192,8 @@ type scratch struct {
 	tails    []tail
 	standing []token
 	found    []reading
-	fields   fields // of rules that have conditions on them
+	spelled  []reading // some of them, spelled differently
+	fields   fields    // of rules that have conditions on them
 	// places are what the form that is being tried reads, kept what the first
 	// one did.
 	places, kept []place
@@ -200,6 +204,9 @@ type scratch struct {
 	ends   []int
 	around positions
 }
+
+// fewSpelled is how many texts are compared before one is read as an address.
+const fewSpelled = 4
 
 // reading is an address and where it stands.
 type reading struct {
@@ -229,16 +236,32 @@ func (f *form) readings(s *scratch) []reading {
 	if !before.begins(msg) || !f.after.automaton().begins(msg) {
 		return nil
 	}
-	s.found = s.found[:0]
+	s.found, s.spelled = s.found[:0], s.spelled[:0]
 	ahead := before.walk(msg)
 	for _, t := range f.standing(s) {
-		if bytes.HasSuffix(msg[:t.start], f.left) && ahead.accepts(t.start) {
-			if addr, ok := t.addr(msg); ok {
-				s.found = append(s.found, reading{t, addr})
-			}
+		if !bytes.HasSuffix(msg[:t.start], f.left) || !ahead.accepts(t.start) {
+			continue
+		}
+		if addr, ok := s.addr(t); ok {
+			s.found = append(s.found, reading{t, addr})
 		}
 	}
 	return s.found
+}
+
+// addr returns the address of t. A client that repeats one has it read once.
+func (s *scratch) addr(t token) (netip.Addr, bool) {
+	text := s.msg[t.from:t.to]
+	for _, r := range s.spelled {
+		if string(s.msg[r.from:r.to]) == string(text) {
+			return r.addr, true
+		}
+	}
+	addr, ok := t.addr(s.msg)
+	if ok && len(s.spelled) < fewSpelled {
+		s.spelled = append(s.spelled, reading{t, addr})
+	}
+	return addr, ok
 }
 
 // standing returns the positions behind which the form reads the message, in order. The
@@ -274,49 +297,6 @@ func (f *form) standing(s *scratch) []token {
 	standing := s.standing[from:]
 	slices.SortFunc(standing, func(a, b token) int { return a.start - b.start })
 	return standing
-}
-
-const (
-	// longMessage is from where on addresses packed side by side cost more than to
-	// look for what stands behind the one that is meant.
-	longMessage = 512
-	// fewEnds is how many such places cost less.
-	fewEnds = 32
-)
-
-// near does what standing does, at the places from low on where what the form has behind
-// the address stands; false if they are many.
-func (f *form) near(s *scratch, behind *walk, low int) bool {
-	ends, ok := f.ends(s, low)
-	for _, end := range slices.Backward(ends) {
-		if behind.ended() {
-			break
-		}
-		for _, t := range s.around.before(s.msg, end) {
-			if t.end == end && behind.accepts(len(s.msg)-end) {
-				s.standing = append(s.standing, t)
-			}
-		}
-	}
-	return ok
-}
-
-// ends returns the places from low on where what the form has behind the address stands;
-// false if they are many, or no address need end there. They are valid until the next call.
-func (f *form) ends(s *scratch, low int) ([]int, bool) {
-	if len(f.right) < gram || inAddress(f.right[0]) {
-		return nil, false
-	}
-	s.ends = s.ends[:0]
-	for len(s.ends) < fewEnds {
-		i := bytes.Index(s.msg[low:], f.right)
-		if i < 0 {
-			return s.ends, true
-		}
-		s.ends = append(s.ends, low+i)
-		low += i + 1
-	}
-	return nil, false
 }
 
 // follows says whether text begins with what the form has right behind the address:

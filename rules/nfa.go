@@ -208,3 +208,28 @@ func longest(parts ...*syntax.Regexp) int {
 	}
 	return n
 }
+
+// shortest returns how many bytes re matches at least.
+func shortest(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1
+	case syntax.OpStar, syntax.OpQuest:
+		return 0
+	case syntax.OpRepeat:
+		return min(re.Min*shortest(re.Sub[0]), unbounded)
+	case syntax.OpAlternate:
+		least := unbounded
+		for _, sub := range re.Sub {
+			least = min(least, shortest(sub))
+		}
+		return least
+	}
+	n := 0
+	for _, sub := range re.Sub {
+		n = min(n+shortest(sub), unbounded)
+	}
+	return n
+}
