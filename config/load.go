@@ -53,6 +53,7 @@ func Parse(name string, text []byte) (*Config, error) {
 	}
 	r.lines = tomlkeys.Locate(string(text))
 	c := r.config(values)
+	r.strangers()
 	c.lines = r.lines
 	if err := sorted(r.errors); err != nil {
 		return nil, err

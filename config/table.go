@@ -16,6 +16,7 @@ type reader struct {
 	file   string
 	lines  tomlkeys.Lines
 	errors []*Error
+	tables []*table // that are done
 }
 
 // fail notes an error at a key.
@@ -27,8 +28,7 @@ func (r *reader) fail(key, hint, format string, args ...any) {
 }
 
 // table is one TOML table that is being read. Every method takes one key and
-// leaves its target alone if the key is missing or wrong; done complains of the
-// keys that nobody took.
+// leaves its target alone if the key is missing or wrong; who called all of them calls done.
 type table struct {
 	*reader
 	path   string
@@ -76,19 +76,49 @@ var foreign = map[string]string{
 	"dbpurgeage":   "it is forget_after in [escalation]",
 }
 
-func (t *table) done() {
-	for _, name := range slices.Sorted(maps.Keys(t.values)) {
-		if slices.Contains(t.known, name) {
+// done notes the keys that nobody took.
+func (t *table) done() { t.tables = append(t.tables, t) }
+
+// strangers complains of the keys that nobody took, when all tables have been read: a key
+// that stands in the wrong table is told where it belongs.
+func (r *reader) strangers() {
+	for _, t := range r.tables {
+		for _, name := range slices.Sorted(maps.Keys(t.values)) {
+			if slices.Contains(t.known, name) {
+				continue
+			}
+			hint := "the keys are: " + strings.Join(t.known, ", ")
+			if ours, ok := foreign[name]; ok {
+				hint = ours
+			} else if home := r.home(name); home != "" {
+				hint = home
+			} else if n := tomlkeys.Nearest(name, t.known); n != "" {
+				hint = fmt.Sprintf("did you mean %q?", n)
+			}
+			t.fail(t.key(name), hint, "unknown key")
+		}
+	}
+}
+
+// home says in which table a key belongs, "" if in none that there is one of.
+func (r *reader) home(name string) string {
+	for _, t := range r.tables {
+		if !slices.Contains(t.known, name) {
 			continue
 		}
-		hint := "the keys are: " + strings.Join(t.known, ", ")
-		if ours, ok := foreign[name]; ok {
-			hint = ours
-		} else if n := tomlkeys.Nearest(name, t.known); n != "" {
-			hint = fmt.Sprintf("did you mean %q?", n)
+		switch t.path {
+		case "":
+			return "it belongs to the top of the file, above the first [table]"
+		case "defaults":
+			return "it belongs to [defaults] or a [jail.NAME]"
+		case "escalation", "ceiling":
+			return "it belongs to [" + t.path + "]"
 		}
-		t.fail(t.key(name), hint, "unknown key")
+		if strings.HasPrefix(t.path, "jail.") {
+			return "it belongs to a [jail.NAME]"
+		}
 	}
+	return ""
 }
 
 // take returns the value of a key if it is there and a T, which TOML calls kind.
