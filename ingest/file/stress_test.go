@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,6 +69,8 @@ type gauge struct {
 	times   []atomic.Uint32
 	n       atomic.Int64
 	stray   atomic.Uint64
+	arrived sync.Cond // tells of n, with mu
+	mu      sync.Mutex
 	order   []int
 	cursors [][]byte // of every so many entries
 	after   []int    // how many lines had come then
@@ -81,7 +84,33 @@ func (g *gauge) take(e *ingest.Entry) {
 	}
 	g.times[i].Add(1)
 	g.order = append(g.order, i)
+	g.mu.Lock()
 	g.n.Add(1)
+	g.mu.Unlock()
+	g.arrived.Broadcast()
+}
+
+// newGauge returns a gauge of that many lines.
+func newGauge(lines int) *gauge {
+	g := &gauge{times: make([]atomic.Uint32, lines+1)}
+	g.arrived.L = &g.mu
+	return g
+}
+
+// await waits until that many lines have come, or check will complain of those that do not.
+func (g *gauge) await(lines int) {
+	late := false
+	defer time.AfterFunc(20*time.Second, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		late = true
+		g.arrived.Broadcast()
+	}).Stop()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.n.Load() < int64(lines) && !late {
+		g.arrived.Wait()
+	}
 }
 
 func (g *gauge) check(t *testing.T) {
@@ -233,7 +262,7 @@ func TestRotationUnderLoad(t *testing.T) {
 				if name == "rename" {
 					total += parts * 3
 				}
-				g := &gauge{times: make([]atomic.Uint32, total+2)}
+				g := newGauge(total + 1)
 				src := follow(t, opts, g, w, func() {
 					for range parts {
 						w.write(lines)
@@ -254,7 +283,7 @@ func TestResumeUnderLoad(t *testing.T) {
 	const parts, lines = 60, 300
 	opts, path := stress(t, "a.log*")
 	w := newWriter(t, path)
-	g := &gauge{times: make([]atomic.Uint32, parts*(lines+3)+2)}
+	g := newGauge(parts*(lines+3) + 1)
 	follow(t, opts, g, w, func() {
 		for range parts {
 			w.write(lines)
