@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/BurntSushi/toml"
@@ -20,9 +21,47 @@ func Load(path string) (*Config, error) {
 	if !given {
 		path = DefaultPath
 	}
+	text, err := read(path, given)
+	if text == nil && err == nil {
+		return Default(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text)
+}
+
+// Socket returns the control socket that a configuration file names, however wrong the rest
+// of it is: the daemon runs on what it read before, and who must lift a ban now has no time
+// to mend the file. The error is an Errors: there is no such file, it is not TOML, or the socket
+// itself is wrong. Path is as for Load.
+func Socket(path string) (string, error) {
+	given := path != ""
+	if !given {
+		path = DefaultPath
+	}
+	text, err := read(path, given)
+	if err != nil {
+		return "", err
+	}
+	r, values, err := decode(path, text)
+	if err != nil {
+		return "", err
+	}
+	c := r.config(values)
+	r.errors = slices.DeleteFunc(r.errors, func(e *Error) bool { return e.Key != "socket" })
+	if err := sorted(r.errors); err != nil {
+		return "", err
+	}
+	return c.Socket, nil
+}
+
+// read reads a configuration file. The error is an Errors; there is none, and no text, if
+// path is not given and nothing is there.
+func read(path string, given bool) ([]byte, error) {
 	text, err := readFile(path)
 	if !given && errors.Is(err, fs.ErrNotExist) {
-		return Default(), nil
+		return nil, nil
 	}
 	if err != nil {
 		e := &Error{File: path}
@@ -34,24 +73,17 @@ func Load(path string) (*Config, error) {
 		}
 		return nil, Errors{e}
 	}
-	return Parse(path, text)
+	return text, nil
 }
 
 // Parse reads a configuration from memory; name is what errors call it. It looks
 // at nothing outside but the user database and, if the text sets it, whether
 // rules_dir exists. The error is an Errors.
 func Parse(name string, text []byte) (*Config, error) {
-	r := reader{file: name}
-	values := make(map[string]any)
-	if _, err := toml.Decode(string(text), &values); err != nil {
-		e := &Error{File: name, Msg: err.Error()}
-		if syntax, ok := errors.AsType[toml.ParseError](err); ok {
-			e.Line, e.Msg = max(syntax.Position.Line, 1), syntax.Message
-			e.hint = "this is not TOML; https://toml.io shows the syntax"
-		}
-		return nil, Errors{e}
+	r, values, err := decode(name, text)
+	if err != nil {
+		return nil, err
 	}
-	r.lines = tomlkeys.Locate(string(text))
 	c := r.config(values)
 	r.strangers()
 	c.lines = r.lines
@@ -59,6 +91,20 @@ func Parse(name string, text []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// decode reads TOML.
+func decode(name string, text []byte) (*reader, map[string]any, error) {
+	values := make(map[string]any)
+	if _, err := toml.Decode(string(text), &values); err != nil {
+		e := &Error{File: name, Msg: err.Error()}
+		if syntax, ok := errors.AsType[toml.ParseError](err); ok {
+			e.Line, e.Msg = max(syntax.Position.Line, 1), syntax.Message
+			e.hint = "this is not TOML; https://toml.io shows the syntax"
+		}
+		return nil, nil, Errors{e}
+	}
+	return &reader{file: name, lines: tomlkeys.Locate(string(text))}, values, nil
 }
 
 // readFile reads the file after it made sure that nobody but root and the

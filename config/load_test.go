@@ -121,3 +121,27 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestSocketOfAWrongFile: who lifts a ban need not mend the configuration first.
+func TestSocketOfAWrongFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bailiff.toml")
+	for _, c := range []struct{ text, socket, err string }{
+		{"socket = \"/run/x\"\n", "/run/x", ""},
+		{"socket = \"/run/x\"\nmax_retri = 3\n[jail.x]\npacks = 7\n[escalation]\nfactor = -1\n", "/run/x", ""},
+		{"max_retri = 3\n", DefaultSocket, ""},
+		{"socket = \"x\"\nmax_retri = 3\n", "", path + ":1: socket: \"x\" is not an absolute path"},
+		{"socket = 7\n", "", path + ":1: socket: want a string, not a whole number"},
+		{"socket = \"/run/x\"\n[jail\n", "", path + ":3: expected"},
+	} {
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		socket, err := Socket(path)
+		if socket != c.socket || (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+			t.Errorf("%q: socket %q, error %v", c.text, socket, err)
+		}
+	}
+	if _, err := Socket(filepath.Join(path, "no")); err == nil {
+		t.Error("a file that is not there has a socket")
+	}
+}

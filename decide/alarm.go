@@ -53,7 +53,7 @@ func (e *Engine) alarmAmbiguous(m *rules.Match, now time.Time) []Decision {
 func (e *Engine) alarmGuarded(ban *Decision, g Guard, now time.Time) Decision {
 	d := Decision{
 		Action: Alarm, Prefix: ban.Prefix, At: ban.At, Jail: ban.Jail, Rule: ban.Rule, Origin: "rules", Evidence: ban.Evidence[max(0, len(ban.Evidence)-1):],
-		Reason: fmt.Sprintf("%s would be banned, but %s guards it (%s)", ban.Prefix, g.Prefix, g.Why),
+		Reason: fmt.Sprintf("%s would be banned, but %s guards it (%s)", spelled(ban.Prefix), spelled(g.Prefix), g.Why),
 	}
 	if e.ring(bell{ban.Jail, g.Prefix}, now) {
 		d.ID = id(&d)
@@ -84,7 +84,7 @@ func (e *Engine) alarmEvicted(w *watch, now time.Time) Decision {
 func (e *Engine) alarmSpared(ban *Decision, why string, trunk netip.Prefix, now time.Time) Decision {
 	d := Decision{
 		Action: Alarm, Prefix: ban.Prefix, At: ban.At, Jail: ban.Jail, Rule: ban.Rule, Origin: "rules", Spoofable: true, Evidence: ban.Evidence,
-		Reason: fmt.Sprintf("%s would be banned, but somebody else could have sent all of it in its name, and %s", ban.Prefix, why),
+		Reason: fmt.Sprintf("%s would be banned, but somebody else could have sent all of it in its name, and %s", spelled(ban.Prefix), why),
 	}
 	if e.ring(bell{"spared " + ban.Jail, trunk}, now) {
 		d.ID = id(&d)
@@ -97,7 +97,7 @@ func (e *Engine) alarmSpared(ban *Decision, why string, trunk netip.Prefix, now 
 func (e *Engine) alarmDoubted(ban *Decision, service string, now time.Time) Decision {
 	d := Decision{
 		Action: Alarm, Prefix: ban.Prefix, At: ban.At, Jail: ban.Jail, Rule: ban.Rule, Origin: "rules", Spoofable: true, Evidence: ban.Evidence,
-		Reason: fmt.Sprintf("%s would be banned, but somebody else could have sent all of it in its name", ban.Prefix),
+		Reason: fmt.Sprintf("%s would be banned, but somebody else could have sent all of it in its name", spelled(ban.Prefix)),
 	}
 	if service != "" {
 		d.Reason += fmt.Sprintf(", and the ports of %s are not known: give the jail ports, or its rules evidence = \"proven\" if that is what they read", service)

@@ -23,7 +23,7 @@ type GuardError struct {
 
 // Error names the ban and the guard.
 func (e *GuardError) Error() string {
-	return fmt.Sprintf("%s may not be banned: %s is guarded (%s)", e.Prefix, e.Guard.Prefix, e.Guard.Why)
+	return fmt.Sprintf("%s may not be banned: %s is guarded (%s)", spelled(e.Prefix), spelled(e.Guard.Prefix), e.Guard.Why)
 }
 
 // guardTable finds the guard that overlaps a prefix.

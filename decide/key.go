@@ -50,3 +50,11 @@ func (e *Engine) key(peer netip.Addr) netip.Prefix {
 	}
 	return key
 }
+
+// spelled is how people write p: an address without its length.
+func spelled(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}

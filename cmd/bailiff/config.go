@@ -7,12 +7,9 @@ import "bailiff/config"
 // configuration, or the default socket if the person who asks may not read
 // that: the group of the socket need not read the configuration.
 func configuredSocket(path string) (string, error) {
-	c, err := config.Load(path)
-	if err == nil {
-		return c.Socket, nil
-	}
-	if path == "" {
+	socket, err := config.Socket(path)
+	if err != nil && path == "" {
 		return config.DefaultSocket, nil
 	}
-	return "", err
+	return socket, err
 }

@@ -83,6 +83,8 @@ func (p *Printer) whyVerdict(b *bytes.Buffer, w *Why, now time.Time) {
 		fmt.Fprintf(b, "%s %s%s %s\n", name, verb, by, end(ban.Until, now))
 	}
 	switch {
+	case inside == 1:
+		fmt.Fprintf(b, "%s stands inside %s\n", p.paint(red, "1 ban"), name)
 	case inside > 0:
 		fmt.Fprintf(b, "%s stand inside %s\n", p.paint(red, plural(inside, "ban")), name)
 	case whole == 0:
