@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 
 	"github.com/spf13/cobra"
@@ -61,7 +62,10 @@ ends the stored bans. That needs root, and no daemon on the same state_dir.`,
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s was not banned\n", admin.ShortPrefix(p))
 				}
 			}
-			return printer(cmd).Lifted(result.Lifted)
+			if err := printer(cmd).Lifted(result.Lifted); err != nil {
+				return err
+			}
+			return besides(cmd.OutOrStdout(), &req)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "lift all bans")
@@ -82,6 +86,33 @@ func (f *flags) unban(cmd *cobra.Command, req admin.UnbanRequest, offline bool) 
 		return admin.UnbanResult{}, err
 	}
 	return client.Unban(cmd.Context(), req)
+}
+
+// besides says what was done besides lifting.
+func besides(w io.Writer, req *admin.UnbanRequest) error {
+	if req.All && req.Forget {
+		_, err := fmt.Fprintln(w, "no later ban will be longer because of those lifted")
+		return err
+	}
+	for _, p := range req.Prefixes {
+		name := admin.ShortPrefix(p)
+		if req.Forget {
+			if _, err := fmt.Fprintf(w, "forgot the earlier bans of %s: its next is a first one\n", name); err != nil {
+				return err
+			}
+		}
+		if req.Allow == "" {
+			continue
+		}
+		long := "for " + req.Allow
+		if req.Allow == "forever" {
+			long = req.Allow
+		}
+		if _, err := fmt.Fprintf(w, "allowed %s %s; bailiff allow --end %s ends it\n", name, long, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // touched says whether one of the bans overlaps p.
