@@ -17,6 +17,7 @@ type progress struct {
 
 func newProgress(w io.Writer, logs []*log) *progress {
 	p := &progress{began: time.Now()}
+	p.last = p.began // nothing is drawn of what is done at once
 	if isTerminal(w) {
 		p.w = w
 	}
