@@ -142,7 +142,7 @@ func TestKillsChangeNothing(t *testing.T) {
 			lives[i] = life{e: d.boot(t, c.opt, c.clock), d: d, at: c.clock}
 		}
 		for n := range 80 {
-			c.clock = c.clock.Add(time.Duration(r.IntN(2000)) * time.Millisecond)
+			c.clock = c.clock.Add(time.Duration(1+r.IntN(2000)) * time.Millisecond) // no line of the moment of an unban
 			s := step{at: c.clock, match: c.match(), which: site(c.match().Addr), drop: r.IntN(2) == 0}
 			if s.kind = []int{stepRelease, stepSecond, stepOperator, stepUnban}[r.IntN(4)]; r.IntN(4) > 0 {
 				s.kind = stepLine
