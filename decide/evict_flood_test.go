@@ -13,15 +13,17 @@ import (
 	"bailiff/rules"
 )
 
-// stray is a match of the nth address of a flood from everywhere: IPv4 or, every other, IPv6.
-// No two are the same.
+// stray is a match of the nth address of a flood from everywhere but the network that is
+// watched: IPv4 or, every other, IPv6. No two are the same.
 func stray(n int, like *rules.Match) *rules.Match {
 	m, b := *like, uint32(n)*2654435761 // odd: each n has its own
-	if m.Addr = netip.AddrFrom4([4]byte{byte(b >> 24), byte(b >> 16), byte(b >> 8), byte(b)}); n%2 == 0 || !bannable(m.Addr) {
+	if m.Addr = netip.AddrFrom4([4]byte{byte(b >> 24), byte(b >> 16), byte(b >> 8), byte(b)}); n%2 == 0 || !bannable(m.Addr) || watchedNet.Contains(m.Addr) {
 		m.Addr = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, byte(b >> 24), byte(b >> 16), byte(b >> 8), byte(b)})
 	}
 	return &m
 }
+
+var watchedNet = netip.MustParsePrefix("192.0.2.0/24")
 
 // TestFloodOfAddresses has one that guesses slowly, and a network of which each address tries
 // once, among very many addresses with one attempt each: they are banned by the attempt that
@@ -76,12 +78,13 @@ func TestFloodOfAddresses(t *testing.T) {
 					e.Touched()
 					e.Expire(at(n))
 				}
-				switch {
-				case n == flood/10:
+				if n == flood/10 {
 					before = inUse()
-				case n%(flood/4) == flood/4-1 && n != flood-1:
+				}
+				if n%(flood/4) == flood/4-1 && n != flood-1 {
 					see(failure(guesser, epoch), n)
-				case n%(flood/6) == flood/6-1 && n != flood-1 && crowd < net.MaxRetry:
+				}
+				if n%(flood/6) == flood/6-1 && n != flood-1 && crowd < net.MaxRetry {
 					join(n)
 				}
 			}
