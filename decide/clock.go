@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,13 +15,16 @@ import (
 // nobody knows how much that was, and then the ban begins now. The decisions are the caller's,
 // and the firewall has to hold Standings afterwards.
 func (e *Engine) SetBack(now time.Time, by time.Duration) []Decision {
-	var out []Decision
-	for _, bans := range maps.Collect(e.bans.All()) {
-		for _, b := range bans {
-			if b.At.After(now) {
-				out = append(out, e.redate(b, now, by)...)
+	var out, ahead []Decision
+	for _, bans := range e.bans.All() {
+		for i := range bans {
+			if bans[i].At.After(now) {
+				ahead = append(ahead, bans[i])
 			}
 		}
+	}
+	for _, b := range ahead {
+		out = append(out, e.redate(b, now, by)...)
 	}
 	slices.SortStableFunc(out, func(a, b Decision) int { return byPrefix(Decision{Prefix: a.Prefix}, Decision{Prefix: b.Prefix}) })
 	for k, h := range e.held {

@@ -90,8 +90,11 @@ func (r *record) appendBinary(b []byte) []byte {
 	return b
 }
 
-func (r *record) unmarshalBinary(b []byte) error {
-	d := decoder{rest: b}
+func (r *record) unmarshalBinary(b []byte) error { return r.decode(b, nil) }
+
+// decode is unmarshalBinary of one of many records, which share names.
+func (r *record) decode(b []byte, names map[string]string) error {
+	d := decoder{rest: b, names: names}
 	if v := d.byte(); v != codecVersion && d.err == nil {
 		return fmt.Errorf("decision of encoding %d", v)
 	}
@@ -112,9 +115,7 @@ func (r *record) unmarshalBinary(b []byte) error {
 		r.ended = d.stamp()
 	}
 	r.Strike, r.Attempts = int(d.varint()), int(d.varint())
-	for _, s := range []*string{&r.ID, &r.Jail, &r.Rule, &r.Origin, &r.Reason} {
-		*s = d.string()
-	}
+	r.ID, r.Jail, r.Rule, r.Origin, r.Reason = d.string(), d.name(), d.name(), d.name(), d.string()
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		r.Ports = append(r.Ports, decide.Port{Proto: d.string(), Port: d.uint16()})
 	}
@@ -167,8 +168,9 @@ var errShort = errors.New("record is cut short or malformed")
 // decoder reads fields off the front of a record. After an error it returns
 // zero values, and err is set.
 type decoder struct {
-	rest []byte
-	err  error
+	rest  []byte
+	err   error
+	names map[string]string // that were read before; may be nil
 }
 
 // take returns the next n bytes, or n zero bytes (n ≤ 32) after the end.
@@ -209,16 +211,36 @@ func (d *decoder) varlen(v uint64, n int) uint64 {
 	return v
 }
 
-func (d *decoder) string() string {
+func (d *decoder) string() string { return string(d.text()) }
+
+// text returns a string as a part of what is decoded.
+func (d *decoder) text() []byte {
 	n := d.uvarint()
 	if n > uint64(len(d.rest)) && d.err == nil {
 		d.err = errShort
 	}
 	if d.err != nil {
-		return ""
+		return nil
 	}
-	return string(d.take(int(n)))
+	return d.take(int(n))
 }
+
+// name is string for what many records have in common.
+func (d *decoder) name() string {
+	text := d.text()
+	known, ok := d.names[string(text)]
+	if ok {
+		return known
+	}
+	name := string(text)
+	if d.names != nil && len(d.names) < maxNames {
+		d.names[name] = name
+	}
+	return name
+}
+
+// maxNames bounds the names that are shared.
+const maxNames = 1024
 
 func (d *decoder) stamp() time.Time {
 	sec, nsec := d.varint(), d.uvarint()

@@ -215,7 +215,7 @@ func TestInterruptedLargeCommit(t *testing.T) {
 					t.Errorf("%d bans, %v, want %d", len(bans), err, tc.want)
 				}
 				err = s.db.View(func(txn *badger.Txn) error {
-					return scan(txn, []byte{kindRedo}, false, func(it *badger.Item) error {
+					return scan(txn, []byte{kindRedo}, func(it *badger.Item) error {
 						return fmt.Errorf("%q of the redo log is left", it.Key())
 					})
 				})

@@ -57,7 +57,7 @@ func readHeld(b []byte) (h decide.Held, err error) {
 func (s *Store) Held() ([]decide.Held, error) {
 	var all []decide.Held
 	err := s.db.View(func(txn *badger.Txn) error {
-		return scan(txn, []byte{kindHeld}, true, func(it *badger.Item) error {
+		return scan(txn, []byte{kindHeld}, func(it *badger.Item) error {
 			var h decide.Held
 			err := it.Value(func(v []byte) error {
 				var err error

@@ -29,7 +29,7 @@ func (s *Store) known(d *draft, k *decide.Known) {
 func (s *Store) Known() ([]decide.Known, error) {
 	var all []decide.Known
 	err := s.db.View(func(txn *badger.Txn) error {
-		return scan(txn, []byte{kindKnown}, true, func(it *badger.Item) error {
+		return scan(txn, []byte{kindKnown}, func(it *badger.Item) error {
 			prefix, account, err := cutPrefix(it.Key()[1:])
 			if err != nil {
 				s.unreadable(it, err)

@@ -30,7 +30,7 @@ func (s *Store) order(d *draft, o *decide.Order) {
 func (s *Store) Orders() ([]decide.Order, error) {
 	var all []decide.Order
 	err := s.db.View(func(txn *badger.Txn) error {
-		return scan(txn, []byte{kindOrder}, true, func(it *badger.Item) error {
+		return scan(txn, []byte{kindOrder}, func(it *badger.Item) error {
 			o, err := readOrder(it)
 			if err != nil {
 				s.unreadable(it, err)

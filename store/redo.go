@@ -107,7 +107,7 @@ func (s *Store) finish(changes []change) error {
 	}
 	var done []change
 	err := s.db.View(func(txn *badger.Txn) error {
-		return scan(txn, []byte{kindRedo}, false, func(it *badger.Item) error {
+		return scan(txn, []byte{kindRedo}, func(it *badger.Item) error {
 			done = append(done, change{key: it.KeyCopy(nil), remove: true})
 			return nil
 		})
@@ -122,7 +122,7 @@ func (s *Store) finish(changes []change) error {
 func (s *Store) redo() error {
 	var chunks, whole, log []byte
 	err := s.db.View(func(txn *badger.Txn) error {
-		return scan(txn, []byte{kindRedo}, true, func(it *badger.Item) error {
+		return scan(txn, []byte{kindRedo}, func(it *badger.Item) error {
 			chunks = it.KeyCopy(chunks)
 			into := &log
 			if bytes.Equal(it.Key(), redoKey(0)) {

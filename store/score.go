@@ -102,7 +102,7 @@ func (s *Store) Scores(now time.Time) ([]Score, error) {
 	var all []Score
 	since := now.Add(-recentDays * day)
 	err := s.db.View(func(txn *badger.Txn) error {
-		return scan(txn, []byte{kindScore}, true, func(it *badger.Item) error {
+		return scan(txn, []byte{kindScore}, func(it *badger.Item) error {
 			jail, rule, on, err := cutScoreKey(it.Key())
 			var n decide.Score
 			if err == nil {

@@ -41,7 +41,7 @@ func (s *Store) window(d *draft, w *decide.Window) error {
 func (s *Store) Windows() ([]decide.Window, error) {
 	var windows []decide.Window
 	err := s.db.View(func(txn *badger.Txn) error {
-		return scan(txn, []byte{kindWindow}, true, func(it *badger.Item) error {
+		return scan(txn, []byte{kindWindow}, func(it *badger.Item) error {
 			var w decide.Window
 			if err := it.Value(w.UnmarshalBinary); err != nil {
 				s.unreadable(it, err)

@@ -63,7 +63,7 @@ func TestWindowsExpire(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := s.db.View(func(txn *badger.Txn) error {
-			return scan(txn, []byte{kindWindow}, false, func(it *badger.Item) error {
+			return scan(txn, []byte{kindWindow}, func(it *badger.Item) error {
 				if (it.ExpiresAt() == 0) != (retain == 0) {
 					t.Errorf("retained for %v, a window expires at %d", retain, it.ExpiresAt())
 				}
