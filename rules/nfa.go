@@ -226,10 +226,11 @@ func shortest(re *syntax.Regexp) int {
 			least = min(least, shortest(sub))
 		}
 		return least
+	default:
+		n := 0
+		for _, sub := range re.Sub {
+			n = min(n+shortest(sub), unbounded)
+		}
+		return n
 	}
-	n := 0
-	for _, sub := range re.Sub {
-		n = min(n+shortest(sub), unbounded)
-	}
-	return n
 }

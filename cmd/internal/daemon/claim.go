@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -24,7 +25,7 @@ const claimName = "@bailiff/inet/bailiff"
 // of their own each would undo what the other does. The error is that another one has it.
 // Such names are for anybody to take: one that is held by a user who could not drive the
 // table is no claim, and then there is none.
-func claim(name string, log *slog.Logger) (io.Closer, error) {
+func claim(ctx context.Context, name string, log *slog.Logger) (io.Closer, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	if err == nil {
 		go func() {
@@ -39,7 +40,7 @@ func claim(name string, log *slog.Logger) (io.Closer, error) {
 		return l, nil
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		holder, ok := holderOf(name)
+		holder, ok := holderOf(ctx, name)
 		if ok && (holder.Uid == 0 || int(holder.Uid) == os.Geteuid()) {
 			return nil, admin.Refuse(http.StatusInternalServerError, "stop it first, or try this one with --dry-run",
 				"another bailiff (pid %d) drives table inet bailiff", holder.Pid)
@@ -54,8 +55,9 @@ func claim(name string, log *slog.Logger) (io.Closer, error) {
 }
 
 // holderOf asks the kernel who listens at a name.
-func holderOf(name string) (who unix.Ucred, ok bool) {
-	c, err := net.DialTimeout("unix", name, time.Second)
+func holderOf(ctx context.Context, name string) (who unix.Ucred, ok bool) {
+	dialer := net.Dialer{Timeout: time.Second}
+	c, err := dialer.DialContext(ctx, "unix", name)
 	if err != nil {
 		return who, false
 	}

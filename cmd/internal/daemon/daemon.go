@@ -128,7 +128,7 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	if !opt.DryRun {
-		table, err := claim(claimName, d.log)
+		table, err := claim(ctx, claimName, d.log)
 		if err != nil {
 			return errors.Join(err, api.Close())
 		}
