@@ -74,6 +74,7 @@ var foreign = map[string]string{
 	"protocol":     `it is part of ports, like ["tcp/22"]`,
 	"banaction":    "bans are always enforced with nftables",
 	"dbpurgeage":   "it is forget_after in [escalation]",
+	"usedns":       "names in lines are never looked up",
 }
 
 // done notes the keys that nobody took.
@@ -219,7 +220,11 @@ const durationHint = `write it like "90s", "10m", "1d12h", "5w" or "forever"`
 func (t *table) duration(name string, least time.Duration, into *time.Duration) {
 	if n, ok := t.values[name].(int64); ok {
 		t.known = append(t.known, name)
-		t.fail(t.key(name), fmt.Sprintf("write \"%ds\" if you mean seconds", n), "want a duration in quotes, not a number")
+		hint := fmt.Sprintf("write \"%ds\" if you mean seconds", n)
+		if n < 0 { // fail2ban's bantime = -1
+			hint = `without end is "forever"`
+		}
+		t.fail(t.key(name), hint, "want a duration in quotes, not a number")
 		return
 	}
 	var text string
