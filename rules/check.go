@@ -106,6 +106,18 @@ func sampleEntry(identifier, line string) *ingest.Entry {
 // message is the line as it is read.
 func (s *sample) message() string { return string(sampleEntry("", s.Line).Message) }
 
+// value is what a rule reads in a field of the sample, which may stand in its
+// line if that is JSON; empty if there is none.
+func (s *sample) value(name string) string {
+	e := sampleEntry("", s.Line)
+	if len(s.Field) > 0 {
+		e.Fields = s.Field
+	}
+	var f fields
+	value, _, _ := f.lookup(&condition{name: name, journal: journalField.MatchString(name)}, e)
+	return string(value)
+}
+
 // precede has the set read what comes before the sample, each line under the first
 // identifier under which it means something. It returns the last that means nothing.
 func (s *sample) precede(set *Set, identifiers []string) (silent string) {

@@ -66,10 +66,18 @@ func (s *sample) imitates(own []*shape) bool {
 		return true
 	}
 	var literals []string
-	for _, shape := range own {
-		for _, p := range shape.parts {
+	add := func(s *shape) {
+		for _, p := range s.parts {
 			if text := strings.TrimSpace(p.literal); len(text) >= 4 && !slices.Contains(literals, text) {
 				literals = append(literals, text)
+			}
+		}
+	}
+	for _, shape := range own {
+		add(shape)
+		for _, f := range shape.fields {
+			for _, s := range f.shapes {
+				add(s)
 			}
 		}
 	}
@@ -112,9 +120,8 @@ func (s *shape) clientTexts(of *sample) []string {
 	}
 	add(s, of.message())
 	for _, f := range s.fields {
-		value, _ := of.Field.Field(f.name)
 		for _, s := range f.shapes {
-			add(s, string(value))
+			add(s, of.value(f.name))
 		}
 	}
 	return out

@@ -238,3 +238,36 @@ func lint(t *testing.T, doc string) []string {
 	}
 	return out
 }
+
+// What a client wrote is also found where a sample gives a field as a member of its
+// line.
+func TestLintJSONSample(t *testing.T) {
+	const pack = `[pack]
+name = "door"
+evidence = "proven"
+[pack.match]
+identifier = ["doord"]
+unit = ["doord.service"]
+[[rule]]
+name = "refused"
+event = "failure"
+field.msg = "login of <user:user> refused"
+field."req.ip" = "<addr>"
+account = "user"
+  [[rule.sample]]
+  line = '{"msg":"login of USER refused","req":{"ip":"198.51.100.7"}}'
+  addr = "198.51.100.7"
+  [[rule.sample]]
+  line = '{"msg":"login of bob","req":{"ip":"198.51.100.7"}}'
+  match = false
+`
+	for user, want := range map[string][]string{
+		"x from 192.0.2.77": nil,
+		"x refused":         nil,
+		"bob":               {"7 imitation refused: no sample shows what the rule makes of a client's text that imitates the line"},
+	} {
+		if diff := cmp.Diff(want, lint(t, strings.Replace(pack, "USER", user, 1))); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", user, diff)
+		}
+	}
+}

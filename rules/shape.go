@@ -68,10 +68,7 @@ func (p *Pack) shapes() []*shape {
 				f.shapes = append(f.shapes, g.shapes(r, file.Account, "field."+name, pattern)...)
 			}
 			for _, s := range f.shapes {
-				s.learn(usual, func(s *sample) string {
-					value, _ := s.Field.Field(name)
-					return string(value)
-				})
+				s.learn(usual, func(s *sample) string { return s.value(name) })
 			}
 			fields = append(fields, f)
 		}
