@@ -28,30 +28,62 @@ type sample struct {
 
 // Check runs every sample against the whole pack. The error joins an [*Error] for
 // each sample that the pack does not read as it says. Each rule of a shipped
-// pack must have a sample.
+// pack must have a sample. A sample that a rule of another file takes is no
+// error, see [Pack.Taken].
 func (p *Pack) Check() error {
+	_, err := p.check()
+	return err
+}
+
+// Taken says which rules of the pack read lines that would be another's of the
+// pack it extends: one [*Error] for each two rules, nil if there is none. That is
+// what an extension is for, or a pattern that is too wide; only its author knows.
+func (p *Pack) Taken() []*Error {
+	if !slices.ContainsFunc(p.rules, func(r *compiledRule) bool { return r.from.file != p.rules[0].from.file }) {
+		return nil // it extends none
+	}
+	taken, _ := p.check() // what else is wrong, Check says
+	return taken
+}
+
+func (p *Pack) check() (taken []*Error, _ error) {
 	p, err := p.whole()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	set, err := Compile(p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	found, identifiers := &problems{}, p.Identifiers()
-	for _, r := range p.rules {
+	for at, r := range p.rules {
+		by := make(map[*compiledRule]int)
 		for i := range r.samples {
 			s := &r.samples[i]
-			if err := s.run(set, r, identifiers); err != nil {
-				found.errs = append(found.errs, r.from.fault(s.path+".line", r.Name, err))
+			winner, err := s.run(set, r, identifiers)
+			if err == nil {
+				continue
+			}
+			// Those of what extends the pack stand before it. An ignore rule of the pack
+			// that takes a sample of theirs is an error of theirs.
+			if w := slices.IndexFunc(p.rules[:at], func(w *compiledRule) bool { return w.Rule == winner }); w >= 0 && p.rules[w].from.file != r.from.file {
+				by[p.rules[w]]++
+				continue
+			}
+			found.errs = append(found.errs, r.from.fault(s.path+".line", r.Name, err))
+		}
+		for _, w := range p.rules {
+			if n := by[w]; n > 0 {
+				taken = append(taken, w.from.fault(w.path, w.Name, fmt.Errorf("comes before rule %s of %s and takes %d of its %d samples", r.Name, r.from.file, n, len(r.samples))))
 			}
 		}
 	}
-	return found.err()
+	return taken, found.err()
 }
 
-// run says in what the match of the sample's line differs from what it asks for.
-func (s *sample) run(set *Set, r *compiledRule, identifiers []string) error {
+// run says in what the match of the sample's line differs from what it asks for,
+// and which rule made that match, if it was to be r and is not.
+func (s *sample) run(set *Set, r *compiledRule, identifiers []string) (winner *Rule, _ error) {
 	set.sessions = newSessions(maxSessions)
 	silent := s.precede(set, identifiers)
 	e := sampleEntry(s.Identifier, s.Line)
@@ -62,38 +94,38 @@ func (s *sample) run(set *Set, r *compiledRule, identifiers []string) error {
 	wanted := s.Match == nil || *s.Match
 	if len(matches) == 0 {
 		if !wanted {
-			return nil
+			return nil, nil
 		}
 		remedy := "compare it with the pattern letter by letter"
 		if read := string(e.Message); read != s.Line {
 			remedy = fmt.Sprintf("it is cleaned before it is read; compare %q with the pattern letter by letter", read)
 		}
-		return hinted{fmt.Sprintf("sample %q matches nothing", text), remedy}
+		return nil, hinted{fmt.Sprintf("sample %q matches nothing", text), remedy}
 	}
 	m := &matches[0]
 	switch {
 	case !wanted && m.Rule == r.Rule:
-		return fmt.Errorf("sample %q matches, and must not", text)
+		return nil, fmt.Errorf("sample %q matches, and must not", text)
 	case !wanted:
-		return nil
+		return nil, nil
 	case m.Rule != r.Rule:
-		return hinted{fmt.Sprintf("sample %q is matched by rule %s, which comes before", text, m.Rule.Name), "make the patterns exclude each other, or change their order"}
+		return m.Rule, hinted{fmt.Sprintf("sample %q is matched by rule %s, which comes before", text, m.Rule.Name), "make the patterns exclude each other, or change their order"}
 	case s.Ambiguous != m.Ambiguous():
-		return fmt.Errorf("sample %q has ambiguous = %t: candidates %v", text, m.Ambiguous(), m.Candidates)
+		return nil, fmt.Errorf("sample %q has ambiguous = %t: candidates %v", text, m.Ambiguous(), m.Candidates)
 	case s.Addr != "" && !m.Addr.IsValid() && silent != "":
-		return hinted{fmt.Sprintf("sample %q has no address, and %q before it matches nothing", text, silent), "compare it with the pattern letter by letter"}
+		return nil, hinted{fmt.Sprintf("sample %q has no address, and %q before it matches nothing", text, silent), "compare it with the pattern letter by letter"}
 	case s.Addr != "" && !m.Addr.IsValid():
-		return fmt.Errorf("sample %q has no address", text)
+		return nil, fmt.Errorf("sample %q has no address", text)
 	case s.Addr != "" && m.Addr.String() != s.Addr:
-		return fmt.Errorf("sample %q has address %s, not %s", text, m.Addr, s.Addr)
+		return nil, fmt.Errorf("sample %q has address %s, not %s", text, m.Addr, s.Addr)
 	case s.Addr == "" && m.Addr.IsValid():
-		return hinted{fmt.Sprintf("sample %q has address %s, and the sample says none", text, m.Addr), fmt.Sprintf("addr = %q", m.Addr)}
+		return nil, hinted{fmt.Sprintf("sample %q has address %s, and the sample says none", text, m.Addr), fmt.Sprintf("addr = %q", m.Addr)}
 	case s.Account != nil && m.Account != *s.Account:
-		return fmt.Errorf("sample %q has account %q, not %q", text, m.Account, *s.Account)
+		return nil, fmt.Errorf("sample %q has account %q, not %q", text, m.Account, *s.Account)
 	case s.Count != nil && m.Count != *s.Count:
-		return fmt.Errorf("sample %q counts as %d, not as %d", text, m.Count, *s.Count)
+		return nil, fmt.Errorf("sample %q counts as %d, not as %d", text, m.Count, *s.Count)
 	}
-	return nil
+	return nil, nil
 }
 
 // sampleEntry is a line of the one process that writes a sample.

@@ -246,14 +246,45 @@ func TestExtendErrors(t *testing.T) {
 	}
 }
 
-// A rule that takes a sample away from the pack it extends is told of, with its own
-// file and the other's.
+// A rule that takes a sample away from the pack it extends is told of, and loads: a
+// new sample of a shipped pack must not keep an operator's file from loading.
 func TestExtendTakesSample(t *testing.T) {
 	d := newDir(t)
 	d.write("1.toml", "[pack]\nextends = \"door\"\n[[rule]]\nname = \"all\"\nevent = \"ignore\"\npattern = \"<text>\"\n", 0o600)
-	err := doors(t).AddDir(d.path)
-	if err == nil || !strings.Contains(err.Error(), "shipped/door.toml:") || !strings.Contains(err.Error(), "matched by rule all") {
+	l := doors(t)
+	if err := l.AddDir(d.path); err != nil {
+		t.Fatal(err)
+	}
+	taken := l.Pack("door").Taken()
+	if len(taken) == 0 {
+		t.Fatal("nothing told")
+	}
+	for _, e := range taken {
+		if !strings.HasSuffix(e.File, "1.toml") || e.Line != 3 || e.Rule != "all" || !strings.Contains(e.Msg, "of shipped/door.toml and takes") {
+			t.Errorf("told: %v", e)
+		}
+	}
+}
+
+// An ignore rule of the pack comes before all others. One that takes a sample of what
+// extends the pack is an error: the file does not do what its author shows.
+func TestExtendLosesSample(t *testing.T) {
+	base, err := Parse("shipped/door.toml", []byte(wardPack+"[[rule]]\nname = \"noise\"\nevent = \"ignore\"\npattern = \"hinge <text>\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Library{Packs: []*Pack{base}}
+	p, err := l.Parse("own.toml", []byte("[pack]\nextends = \"door\"\n[[rule]]\nname = \"hinge\"\nevent = \"failure\"\npattern = \"hinge of <addr>\"\n"+
+		"  [[rule.sample]]\n  line = \"hinge of 192.0.2.7\"\n  addr = \"192.0.2.7\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.Check()
+	if err == nil || !strings.Contains(err.Error(), "own.toml:8: rule hinge:") || !strings.Contains(err.Error(), "matched by rule noise") {
 		t.Errorf("nothing told: %v", err)
+	}
+	if taken := p.Taken(); taken != nil {
+		t.Errorf("taken: %v", taken)
 	}
 }
 

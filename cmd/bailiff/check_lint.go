@@ -46,6 +46,9 @@ func (r *checkReport) packs(packs []*rules.Pack) {
 			r.errs = append(r.errs, err)
 			continue
 		}
+		for _, taken := range p.Taken() {
+			r.Notes = append(r.Notes, taken.Error())
+		}
 		found := results[i].found
 		r.Packs = append(r.Packs, checkPack{p.Name, p.File, len(p.Rules), len(found)})
 		for _, f := range found {
