@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 )
 
 // Finding is something that a pack may well mean, and that its author should
@@ -38,8 +39,8 @@ func (p *Pack) Lint() ([]Finding, error) {
 	l.trust()
 	l.evidence()
 	for _, r := range p.rules {
-		if r.file == nil {
-			continue // of a shipped pack that this one extends
+		if strings.HasPrefix(r.from.file, embedded) && r.from.file != l.pack.origin.file {
+			continue // of a shipped pack that this one extends, which the tests have looked at
 		}
 		own := slices.DeleteFunc(slices.Clone(l.shapes), func(s *shape) bool { return s.rule != r })
 		reached := l.reached(r, own)
@@ -77,10 +78,16 @@ func (l *linter) rule(check string, r *compiledRule, key, msg, remedy string) *F
 // trust asks whose lines in the journal are believed.
 func (l *linter) trust() {
 	homeless := slices.ContainsFunc(l.pack.rules, func(r *compiledRule) bool { return len(r.units) == 0 })
-	if t := &l.pack.trust; len(t.units) == 0 && !t.anyUnit && homeless {
-		l.add("trust", "pack.match", "the pack reads nothing from the journal, because no unit is believed",
-			"name the daemon's unit in [pack.match], or say any_unit = true")
+	if t := &l.pack.trust; len(t.units) > 0 || t.anyUnit || !homeless {
+		return
 	}
+	if l.pack.head.Extends != "" { // which has no say in what the pack believes
+		l.add("trust", "pack.extends", "a rule reads nothing from the journal, because neither it nor the pack that is extended believes a unit",
+			"give each rule of this file a unit")
+		return
+	}
+	l.add("trust", "pack.match", "the pack reads nothing from the journal, because no unit is believed",
+		"name the daemon's unit in [pack.match], or say any_unit = true")
 }
 
 // evidence asks whether somebody has thought of packets with a forged sender.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -268,6 +269,53 @@ account = "user"
 	} {
 		if diff := cmp.Diff(want, lint(t, strings.Replace(pack, "USER", user, 1))); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", user, diff)
+		}
+	}
+}
+
+// Of a file that extends a shipped pack its own rules are looked at, and its author is
+// told what such a file can do about it.
+func TestLintExtended(t *testing.T) {
+	l, err := Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		base, unit string
+		want       []string
+	}{
+		{"postgresql", "", nil},
+		{"pam", "", []string{"2 trust: a rule reads nothing from the journal, because neither it nor the pack that is extended believes a unit; give each rule of this file a unit"}},
+		{"pam", `unit = ["door.service"]`, nil},
+	} {
+		p, err := l.Parse("own.toml", fmt.Appendf(nil, `[pack]
+extends = %q
+[[rule]]
+name = "mine"
+event = "failure"
+evidence = "proven"
+%s
+pattern = "mine from <addr> port <port>"
+  [[rule.sample]]
+  line = "mine from 198.51.100.9 port 22"
+  addr = "198.51.100.9"
+  [[rule.sample]]
+  line = "mine from 198.51.100.7"
+  match = false
+`, tt.base, tt.unit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := p.Lint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range found {
+			got = append(got, fmt.Sprintf("%d %s: %s; %s", f.Line, f.Check, f.Msg, f.Remedy))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", tt.base, diff)
 		}
 	}
 }
