@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -46,12 +47,14 @@ type orderKey struct {
 
 func (o *Order) key() orderKey { return orderKey{o.Kind, o.Prefix, o.Jail} }
 
-// maxOrders bounds how many orders are in force.
+// maxOrders bounds how many orders of each kind are in force: what was forgotten, which
+// nobody ends, must leave room for what is allowed.
 const maxOrders = 10_000
 
 // orders are those in force, and what follows from them.
 type orders struct {
 	all      map[orderKey]Order
+	kinds    [Forget + 1]int // how many of each kind there are
 	touched  map[orderKey]Order
 	next     time.Time // when the first of them ends; zero: none does
 	allowed  guardTable
@@ -60,24 +63,40 @@ type orders struct {
 }
 
 func newOrders() orders {
-	return orders{all: map[orderKey]Order{}, touched: map[orderKey]Order{}}
+	return orders{all: map[orderKey]Order{}, touched: map[orderKey]Order{}, paused: map[string]bool{}}
 }
 
 // renew works out again what follows.
 func (o *orders) renew() {
 	o.next, o.allowed, o.paused, o.forgiven = time.Time{}, guardTable{}, map[string]bool{}, bart.Table[time.Time]{}
 	for _, order := range o.all {
-		if !order.Until.IsZero() && (o.next.IsZero() || order.Until.Before(o.next)) {
-			o.next = order.Until
-		}
-		switch order.Kind {
-		case Allow:
-			o.allowed.table.Insert(order.Prefix, order.guard())
-		case Pause:
-			o.paused[order.Jail] = true
-		case Forget:
-			o.forgiven.Insert(order.Prefix, order.At)
-		}
+		o.follow(&order)
+	}
+}
+
+// put puts an order in force, in place of an earlier one on the same.
+func (o *orders) put(order Order) {
+	k := order.key()
+	if _, there := o.all[k]; !there {
+		o.kinds[k.kind]++
+	}
+	o.all[k] = order
+	o.follow(&order)
+}
+
+// follow adds what follows from one order. That of an earlier one on the same it replaces,
+// but for its end, which may be looked for in vain.
+func (o *orders) follow(order *Order) {
+	if !order.Until.IsZero() && (o.next.IsZero() || order.Until.Before(o.next)) {
+		o.next = order.Until
+	}
+	switch order.Kind {
+	case Allow:
+		o.allowed.table.Insert(order.Prefix, order.guard())
+	case Pause:
+		o.paused[order.Jail] = true
+	case Forget:
+		o.forgiven.Insert(order.Prefix, order.At)
 	}
 }
 
@@ -110,6 +129,7 @@ func (o *orders) end(k orderKey) {
 	order := o.all[k]
 	order.Ended = true
 	delete(o.all, k)
+	o.kinds[k.kind]--
 	o.touched[k] = order
 }
 
@@ -144,11 +164,11 @@ func (e *Engine) Give(o Order, now time.Time) (lifts, ended []Decision, err erro
 		return nil, nil, errors.New("it would be over already")
 	}
 	e.orders.expire(now)
-	if _, there := e.orders.all[o.key()]; !there && len(e.orders.all) >= maxOrders {
-		return nil, nil, fmt.Errorf("%d orders are in force, and no more are taken", maxOrders)
+	if _, there := e.orders.all[o.key()]; !there && e.orders.kinds[o.Kind] >= maxOrders {
+		return nil, nil, fmt.Errorf("%d orders of the kind are in force, and no more are taken", maxOrders)
 	}
-	e.orders.all[o.key()], e.orders.touched[o.key()] = o, o
-	e.orders.renew()
+	e.orders.put(o)
+	e.orders.touched[o.key()] = o
 	if o.Kind == Allow {
 		lifts, ended = e.lift([]netip.Prefix{o.Prefix}, "operator", o.guard().Why, now)
 		e.blame(o.Prefix, ended)
@@ -171,8 +191,10 @@ func (e *Engine) Forgive(p netip.Prefix, lifted []Decision, now time.Time) error
 		prefixes = append(prefixes, lifted[i].Prefix)
 	}
 	for _, p := range prefixes {
-		// One that is wider says it already.
-		e.End(Forget, func(o *Order) bool { return o.Prefix.Bits() > p.Bits() && p.Contains(o.Prefix.Addr()) })
+		if e.orders.forgave(p, now) {
+			continue
+		}
+		e.orders.widen(p)
 		if _, _, err := e.Give(Order{Kind: Forget, Prefix: p, Until: now.Add(max(e.opt.Escalation.ForgetAfter, forgetFor))}, now); err != nil {
 			return err
 		}
@@ -185,6 +207,24 @@ func (e *Engine) Forgive(p netip.Prefix, lifted []Decision, now time.Time) error
 	return nil
 }
 
+// forgave says that what p did up to a time was forgotten just then.
+func (o *orders) forgave(p netip.Prefix, now time.Time) bool {
+	for _, at := range o.forgiven.Supernets(p) {
+		if at.Equal(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// widen ends what was forgotten inside of p: one order for p is about to say it.
+func (o *orders) widen(p netip.Prefix) {
+	for inside := range maps.Collect(o.forgiven.Subnets(p)) {
+		o.end(orderKey{kind: Forget, prefix: inside})
+		o.forgiven.Delete(inside)
+	}
+}
+
 // End ends the orders of a kind that say returns true for, and returns them.
 func (e *Engine) End(kind OrderKind, which func(*Order) bool) []Order {
 	var ended []Order
@@ -194,7 +234,9 @@ func (e *Engine) End(kind OrderKind, which func(*Order) bool) []Order {
 			ended = append(ended, o)
 		}
 	}
-	e.orders.renew()
+	if len(ended) > 0 {
+		e.orders.renew()
+	}
 	slices.SortFunc(ended, byOrder)
 	return ended
 }
@@ -232,12 +274,11 @@ func (e *Engine) Obey(stored []Order, now time.Time) []Decision {
 		if _, later := e.orders.all[o.key()]; later || o.Ended {
 			continue
 		}
-		e.orders.all[o.key()] = o
+		e.orders.put(o)
 		if o.Kind == Allow && (o.Until.IsZero() || o.Until.After(now)) {
 			allowed = append(allowed, o.Prefix)
 		}
 	}
-	e.orders.renew()
 	e.orders.expire(now)
 	lifts, _ := e.lift(allowed, "operator", "it is allowed", now)
 	return lifts

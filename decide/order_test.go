@@ -155,6 +155,39 @@ func TestForgive(t *testing.T) {
 	}
 }
 
+// Whoever has very much forgotten may go on allowing: nobody ends what is forgotten, and nobody
+// is shown it.
+func TestForgivingLeavesRoom(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	lifted := make([]Decision, maxOrders+1)
+	for i := range lifted {
+		lifted[i].Prefix = host(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+	}
+	if err := e.Forgive(netip.MustParsePrefix("0.0.0.0/0"), lifted, epoch); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Orders(epoch); len(got) != 1 {
+		t.Errorf("%d orders say that all is forgotten", len(got))
+	}
+	later := epoch.Add(time.Second)
+	for i := range maxOrders - 1 {
+		if err := e.Forgive(lifted[i].Prefix, nil, later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Forgive(lifted[maxOrders].Prefix, nil, later); err == nil {
+		t.Error("there is no end to what is forgotten")
+	}
+	give(t, e, allow("198.51.100.8/32", time.Time{}), later)
+	give(t, e, Order{Kind: Pause}, later)
+	if err := e.Forgive(netip.MustParsePrefix("10.0.0.0/8"), nil, later.Add(time.Second)); err != nil {
+		t.Error("what is wider takes the place of what it covers:", err)
+	}
+	if got := e.Orders(later); len(got) != 4 {
+		t.Errorf("%d orders", len(got))
+	}
+}
+
 func TestOrders(t *testing.T) {
 	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
 	later := epoch.Add(time.Hour)
@@ -185,8 +218,7 @@ func TestOrders(t *testing.T) {
 		t.Errorf("ended %+v", ended)
 	}
 	for i := range maxOrders {
-		k := orderKey{kind: Pause, jail: fmt.Sprint(i)}
-		e.orders.all[k] = Order{Kind: Pause, Jail: k.jail}
+		e.orders.put(Order{Kind: Pause, Jail: fmt.Sprint(i)})
 	}
 	if _, _, err := e.Give(Order{Kind: Pause, Jail: "one more"}, later); err == nil {
 		t.Error("there is no end to them")

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -136,12 +137,12 @@ func (d *daemon) unban(ctx context.Context, req admin.UnbanRequest) ([]admin.Ban
 			orders, bans := d.pipe.engine.Lift(p, "operator", now)
 			lifts, ended = append(lifts, orders...), append(ended, bans...)
 			if req.Forget {
-				refusal = errors.Join(refusal, d.pipe.engine.Forgive(p, bans, now))
+				refusal = cmp.Or(refusal, d.pipe.engine.Forgive(p, bans, now))
 			}
 			if req.Allow != "" {
 				order := decide.Order{Kind: decide.Allow, Prefix: p, Until: until(now, length), Reason: "unban --allow"}
 				orders, bans, err := d.pipe.engine.Give(order, now)
-				lifts, ended, refusal = append(lifts, orders...), append(ended, bans...), errors.Join(refusal, err)
+				lifts, ended, refusal = append(lifts, orders...), append(ended, bans...), cmp.Or(refusal, err)
 			}
 		}
 		d.pipe.settle(context.WithoutCancel(ctx), lifts, nil)
