@@ -128,6 +128,9 @@ func (j *Jail) group(t *table) {
 		}
 		j.Canaries = append(j.Canaries, account)
 	})
+	if j.GroupBy == decide.ByPrefix && len(j.Canaries) > 0 {
+		t.fail(t.key("canary"), "write it into a jail that counts by address", "one attempt of one address would ban its whole network")
+	}
 }
 
 // hears reads whose word counts.

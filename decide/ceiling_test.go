@@ -115,6 +115,44 @@ func TestCeilingOfSpace(t *testing.T) {
 }
 
 // What was held counts for its neighbours when it is let through.
+// A clock that is set back keeps the budget from being filled for no longer than it takes.
+func TestCeilingAfterClockSetBack(t *testing.T) {
+	e := newEngine(t, nil, pbx())
+	if bans, _ := forge(e, 0, 61, epoch); bans != 60 {
+		t.Fatalf("%d bans", bans)
+	}
+	back := epoch.Add(-time.Hour)
+	if bans, _ := forge(e, 100, 1, back); bans != 0 {
+		t.Error("a clock that is set back gives room")
+	}
+	if bans, _ := forge(e, 200, 5, back.Add(10*time.Second)); bans != 5 {
+		t.Errorf("%d bans ten seconds later, want 5", bans)
+	}
+}
+
+// Who releases one address releases no network that it is in.
+func TestReleaseNoMoreThanIsNamed(t *testing.T) {
+	j := pbx()
+	j.GroupBy, j.Prefix4, j.Prefix6 = ByPrefix, 24, 56
+	opt := DefaultOptions()
+	opt.Jails, opt.Ceiling = []Jail{j}, Ceiling{Spoofable: 1}
+	e, err := New(opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forge(e, 0, 1, epoch)
+	forge(e, 256, 1, epoch)
+	if e.Waiting() != 1 {
+		t.Fatalf("%d wait", e.Waiting())
+	}
+	if got := e.ReleaseHeld(prefix("10.0.1.0/32"), false, epoch); len(got) != 0 || e.Waiting() != 1 {
+		t.Errorf("released %+v", got)
+	}
+	if got := e.ReleaseHeld(prefix("10.0.0.0/16"), false, epoch); len(got) != 1 {
+		t.Errorf("released %+v", got)
+	}
+}
+
 func TestHeldBansPromote(t *testing.T) {
 	opt := DefaultOptions()
 	j := DefaultJail("sshd", "sshd")

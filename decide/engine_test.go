@@ -409,6 +409,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"find_time": jail(func(j *Jail) { j.FindTime = 0 }),
 		"ban_time":  jail(func(j *Jail) { j.BanTime = time.Millisecond }),
 		"packs":     jail(func(j *Jail) { j.Packs = nil }),
+		"canary":    jail(func(j *Jail) { j.GroupBy, j.Prefix4, j.Prefix6, j.Canaries = ByPrefix, 24, 56, []string{"admin"} }),
 		"factor":    {Escalation: Escalation{Factor: 0.5}, MaxKeys: 1},
 	} {
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {

@@ -142,6 +142,28 @@ func TestCanary(t *testing.T) {
 	}
 }
 
+// Packets in the names of two neighbours, and an attack of a third, do not ban the network.
+func TestSpoofableBansPromoteNothing(t *testing.T) {
+	j := pbx()
+	j.Promote4, j.PromoteAfter = true, 3
+	e := newEngine(t, nil, j)
+	strike := func(addr string, kind func(*rules.Match) *rules.Match) (out []Decision) {
+		for i := range 5 {
+			out = append(out, e.Observe(kind(packet(addr, "101", seconds(i))), seconds(i))...)
+		}
+		return out
+	}
+	forged := func(m *rules.Match) *rules.Match { return m }
+	for _, addr := range []string{"198.51.100.1", "198.51.100.2"} {
+		if got := strike(addr, forged); len(got) != 1 || !got[0].Spoofable {
+			t.Fatalf("%+v", got)
+		}
+	}
+	if got := strike("198.51.100.3", proven); len(got) != 1 || got[0].Prefix != prefix("198.51.100.3/32") {
+		t.Errorf("one proven ban beside two that anybody could have made decided %+v", got)
+	}
+}
+
 // Twelve addresses with one guess each on one account are one attack; somebody who
 // mistypes his own is none.
 func TestDistributedGuessing(t *testing.T) {

@@ -41,6 +41,9 @@ func (j *Jail) validateGroup(bad func(format string, args ...any)) {
 	if j.GroupBy == ByPrefix && (j.Prefix4 < 8 || j.Prefix4 > 32 || j.Prefix6 < 16 || j.Prefix6 > 64) {
 		bad("jail %s: prefixes are from /8 to /32 and from /16 to /64, not /%d and /%d", j.Name, j.Prefix4, j.Prefix6)
 	}
+	if j.GroupBy == ByPrefix && len(j.Canaries) > 0 {
+		bad("jail %s: canary: one attempt of one address would ban its whole network; put it into a jail by address", j.Name)
+	}
 	if j.GroupBy == ByAddressAccount && j.Distinct > 1 {
 		bad("jail %s: distinct: an address and an account are one pair, never %d", j.Name, j.Distinct)
 	}

@@ -247,3 +247,32 @@ func TestLoginAlarms(t *testing.T) {
 		})
 	}
 }
+
+// A trunk is spared what anybody could have sent, and not what it did.
+func TestTrunkWithProvenBan(t *testing.T) {
+	other := pbx()
+	other.Name = "other"
+	other.MaxRetry = 3
+	e := newEngine(t, nil, pbx(), other)
+	for i := range 3 {
+		e.Observe(packet("203.0.113.1", "101", seconds(i)), seconds(i))
+		e.Observe(packet("203.0.113.2", "101", seconds(i)), seconds(i))
+	}
+	for i := range 5 {
+		e.Observe(proven(packet("203.0.113.1", "101", seconds(10+i))), seconds(10+i))
+	}
+	lifts := e.SetTrunks([]Guard{{Prefix: prefix("203.0.113.0/28"), Why: "sip.example.net"}}, seconds(20))
+	if len(lifts) != 1 || lifts[0].Prefix != prefix("203.0.113.2/32") {
+		t.Errorf("lifted %+v", lifts)
+	}
+}
+
+// Whoever mistypes once, on another account too, and logs in is nobody to tell of.
+func TestOneMistakeRingsNoAlarm(t *testing.T) {
+	e := newEngine(t, nil, DefaultJail("sshd", "sshd"))
+	e.Observe(guess("198.51.100.8", "alcie", epoch), epoch)
+	e.Observe(guess("198.51.100.8", "ailce", seconds(1)), seconds(1))
+	if got := e.Observe(login("198.51.100.8", "alice", seconds(2)), seconds(2)); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}

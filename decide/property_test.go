@@ -96,7 +96,7 @@ func TestEngineAgreesWithModel(t *testing.T) {
 		if r.IntN(3) == 0 && jail.GroupBy != ByAddressAccount {
 			jail.Distinct = 1 + r.IntN(jail.MaxRetry)
 		}
-		if r.IntN(8) == 0 {
+		if r.IntN(8) == 0 && jail.GroupBy != ByPrefix {
 			jail.Canaries = []string{"bob"}
 		}
 		opt.Jails = []Jail{jail}
