@@ -114,7 +114,6 @@ func TestCeilingOfSpace(t *testing.T) {
 	}
 }
 
-// What was held counts for its neighbours when it is let through.
 // A clock that is set back keeps the budget from being filled for no longer than it takes.
 func TestCeilingAfterClockSetBack(t *testing.T) {
 	e := newEngine(t, nil, pbx())
@@ -153,6 +152,7 @@ func TestReleaseNoMoreThanIsNamed(t *testing.T) {
 	}
 }
 
+// What was held counts for its neighbours when it is let through.
 func TestHeldBansPromote(t *testing.T) {
 	opt := DefaultOptions()
 	j := DefaultJail("sshd", "sshd")
