@@ -209,7 +209,6 @@ func (c *court) take(decisions []Decision) {
 			if len(d.Ports) == 0 {
 				c.Fatalf("short and of everything: %+v", d)
 			}
-			most = max(most, c.opt.Jails[j].SpoofableBan)
 		}
 		if d.Until.IsZero() || d.Until.Sub(d.At) > most {
 			c.Fatalf("lasts longer than %v: %+v", most, d)

@@ -59,6 +59,14 @@ func (s *Escalation) length(base time.Duration, p past, id string) time.Duration
 	return max(time.Duration(length), time.Second)
 }
 
+// atMost is a sentence that no history makes longer, and max shorter if it is.
+func (s *Escalation) atMost(length time.Duration) time.Duration {
+	if s.Max > 0 {
+		return min(length, s.Max)
+	}
+	return length
+}
+
 // Ladder returns the sentences of the first n bans of a jail, without jitter, if
 // each follows at once upon the last.
 func (s *Escalation) Ladder(j *Jail, n int) []time.Duration {

@@ -118,7 +118,7 @@ func (e *Engine) judge(w *watch, c charge, p netip.Prefix, m *rules.Match, now t
 	length := e.opt.Escalation.length(j.BanTime, earlier, d.ID)
 	d.Strike = earlier.strikes + 1
 	if c.spoofable {
-		d.Strike, length = earlier.strikes, min(j.BanTime, j.SpoofableBan)
+		d.Strike, length = earlier.strikes, e.opt.Escalation.atMost(min(j.BanTime, j.SpoofableBan))
 		if why, trunk := e.spared(p); why != "" && j.Spoofable == SpoofableShort {
 			e.stats.Doubted++
 			return finding{Decision: e.alarmSpared(&d, why, trunk, now)}, nil
