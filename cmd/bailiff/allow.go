@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"time"
@@ -70,7 +72,29 @@ func (o *orderFlags) run(cmd *cobra.Command, f *flags) error {
 	if f.json {
 		return printJSON(cmd, result)
 	}
+	if o.ended {
+		o.missed(cmd.ErrOrStderr(), &result)
+	}
 	return printer(cmd).Ordered(&result, o.ended, time.Now())
+}
+
+// missed says what was to end and was not in force: a mistyped address must not leave another
+// allowed without a word.
+func (o *orderFlags) missed(w io.Writer, result *admin.OrderResult) {
+	for _, p := range o.Prefixes {
+		if !slices.ContainsFunc(result.Orders, func(order admin.Order) bool { return order.Prefix != nil && order.Prefix.Overlaps(p) }) {
+			fmt.Fprintf(w, "%s was not allowed; bailiff allow --list shows what is\n", admin.ShortPrefix(p))
+		}
+	}
+	switch {
+	case len(o.Prefixes) > 0 || len(result.Orders) > 0:
+	case o.Kind == admin.Allow:
+		fmt.Fprintln(w, "nothing was allowed")
+	case o.Jail != "":
+		fmt.Fprintf(w, "jail %s was not paused\n", o.Jail)
+	default:
+		fmt.Fprintln(w, "nothing was paused")
+	}
 }
 
 func allowCommand(f *flags) *cobra.Command {

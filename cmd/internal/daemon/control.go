@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"bailiff/cmd/internal/admin"
@@ -76,7 +77,11 @@ func (d *daemon) ban(ctx context.Context, req admin.BanRequest) ([]admin.Ban, er
 		}
 	})
 	if guarded := (*decide.GuardError)(nil); errors.As(refusal, &guarded) {
-		refusal = admin.Refuse(http.StatusConflict, "take it out of never_ban if you mean it; bailiff's own guards cannot be overruled", "%v", guarded)
+		hint := "take it out of never_ban if you mean it; bailiff's own guards cannot be overruled"
+		if strings.HasPrefix(guarded.Guard.Why, "allowed") {
+			hint = "bailiff allow --end " + admin.ShortPrefix(guarded.Guard.Prefix) + " ends that"
+		}
+		refusal = admin.Refuse(http.StatusConflict, hint, "%v", guarded)
 	} else if ordered := (*admin.Error)(nil); refusal != nil && !errors.As(refusal, &ordered) {
 		refusal = admin.Refuse(http.StatusBadRequest, "", "%v", refusal)
 	}
